@@ -1,0 +1,54 @@
+//! Native histograms as Prometheus stores them (`model/histogram`).
+
+/// What a histogram says of counter resets before it (`histogram.CounterResetHint`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CounterResetHint {
+    /// Nothing is known: compare with the sample before.
+    Unknown,
+    /// A reset happened before this sample.
+    CounterReset,
+    /// No reset happened before this sample.
+    NotCounterReset,
+    /// Not a counter.
+    Gauge,
+}
+
+/// A stretch of consecutive buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// Gap to the end of the span before; index of the first bucket for the first span.
+    pub offset: i32,
+    /// How many buckets.
+    pub length: u32,
+}
+
+/// Counts of a histogram: whole numbers as scraped, or floats. Buckets are absolute, in span order.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the fields are those of Prometheus' histogram.Histogram")]
+pub enum HistogramCounts {
+    /// An integer histogram.
+    Int { count: u64, zero_count: u64, positive: Vec<i64>, negative: Vec<i64> },
+    /// A float histogram.
+    Float { count: f64, zero_count: f64, positive: Vec<f64>, negative: Vec<f64> },
+}
+
+/// One native histogram sample without its timestamp.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Histogram {
+    /// What is known of resets.
+    pub counter_reset_hint: CounterResetHint,
+    /// Resolution: -4 to 8 exponential, -53 custom bounds.
+    pub schema: i32,
+    /// Width of the zero bucket.
+    pub zero_threshold: f64,
+    /// Sum of observations; the stale marker's bits make the histogram a stale marker.
+    pub sum: f64,
+    /// Buckets above zero (all buckets for custom bounds).
+    pub positive_spans: Vec<Span>,
+    /// Buckets below zero.
+    pub negative_spans: Vec<Span>,
+    /// Upper bounds, for schema -53 only.
+    pub custom_values: Vec<f64>,
+    /// The counts.
+    pub counts: HistogramCounts,
+}

@@ -1,0 +1,157 @@
+//! Many label sets as columns: one dictionary column a label name, one row a series.
+//!
+//! A block's label index is such a table, and so is the label part of every other source. Matchers
+//! run once a distinct value and then on integer codes; label text is made only for the rows that
+//! somebody looks at.
+
+use std::sync::Arc;
+
+use super::{Label, Labels, Matcher};
+
+/// The code of an absent label.
+pub const ABSENT: u32 = u32::MAX;
+
+/// One label name over all rows of a [`LabelTable`].
+#[derive(Debug, Clone)]
+pub struct LabelColumn {
+    /// The label's name.
+    pub name: Arc<str>,
+    /// The distinct values, none of them empty; in no particular order.
+    pub values: Vec<Arc<str>>,
+    /// A code a row: an index into `values`, or [`ABSENT`].
+    pub codes: Vec<u32>,
+}
+
+/// Label sets of series, a row each, as dictionary columns sorted by name.
+#[derive(Debug, Clone, Default)]
+pub struct LabelTable {
+    rows: usize,
+    columns: Vec<LabelColumn>,
+    fingerprints: Vec<u128>,
+}
+
+impl LabelTable {
+    /// A table of `rows` rows from columns in any order; each has one code a row.
+    ///
+    /// # Panics
+    /// In debug builds, if a column has another length or a code is out of range.
+    pub fn new(rows: usize, mut columns: Vec<LabelColumn>) -> Self {
+        columns.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        debug_assert!(columns.iter().all(|column| column.codes.len() == rows
+            && column.codes.iter().all(|&c| c == ABSENT || (c as usize) < column.values.len())));
+        let mut table = Self { rows, columns, fingerprints: Vec::new() };
+        table.fingerprints = (0..rows).map(|row| table.labels(row).fingerprint()).collect();
+        table
+    }
+
+    /// A table with the given label sets as its rows, in their order.
+    pub fn from_labels<'a>(sets: impl IntoIterator<Item = &'a Labels>) -> Self {
+        let sets: Vec<&Labels> = sets.into_iter().collect();
+        let mut columns: std::collections::BTreeMap<Arc<str>, ColumnBuilder> = Default::default();
+        for (row, set) in sets.iter().enumerate() {
+            for label in set.iter() {
+                let column = columns
+                    .entry(Arc::clone(&label.name))
+                    .or_insert_with(|| ColumnBuilder::new(sets.len()));
+                column.set(row, &label.value);
+            }
+        }
+        let columns = columns
+            .into_iter()
+            .map(|(name, b)| LabelColumn { name, values: b.values, codes: b.codes })
+            .collect();
+        Self::new(sets.len(), columns)
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// The columns in order of their names.
+    pub fn columns(&self) -> &[LabelColumn] {
+        &self.columns
+    }
+
+    /// The column of `name`, if any row has that label.
+    pub fn column(&self, name: &str) -> Option<&LabelColumn> {
+        let at = self.columns.binary_search_by(|c| c.name.as_ref().cmp(name)).ok()?;
+        Some(&self.columns[at])
+    }
+
+    /// The label set of `row`.
+    pub fn labels(&self, row: usize) -> Labels {
+        Labels::from_sorted(
+            self.columns
+                .iter()
+                .filter(|column| column.codes[row] != ABSENT)
+                .map(|column| Label {
+                    name: Arc::clone(&column.name),
+                    value: Arc::clone(&column.values[column.codes[row] as usize]),
+                })
+                .collect(),
+        )
+    }
+
+    /// The value of `name` in `row`, or the empty string.
+    pub fn value(&self, row: usize, name: &str) -> &str {
+        match self.column(name) {
+            Some(column) if column.codes[row] != ABSENT => {
+                &column.values[column.codes[row] as usize]
+            }
+            _ => "",
+        }
+    }
+
+    /// [`Labels::fingerprint`] of each row.
+    pub fn fingerprints(&self) -> &[u128] {
+        &self.fingerprints
+    }
+
+    /// The rows, ascending, that all `matchers` accept.
+    pub fn select(&self, matchers: &[Matcher]) -> Vec<u32> {
+        let mut rows: Vec<u32> = (0..u32::try_from(self.rows).unwrap_or(u32::MAX)).collect();
+        for matcher in matchers {
+            let absent = matcher.matches("");
+            match self.column(matcher.name()) {
+                None if absent => {}
+                None => return Vec::new(),
+                Some(column) => {
+                    let accepted: Vec<bool> =
+                        column.values.iter().map(|value| matcher.matches(value)).collect();
+                    rows.retain(|&row| match column.codes[row as usize] {
+                        ABSENT => absent,
+                        code => accepted[code as usize],
+                    });
+                }
+            }
+        }
+        rows
+    }
+}
+
+struct ColumnBuilder {
+    values: Vec<Arc<str>>,
+    codes: Vec<u32>,
+    seen: hashbrown::HashMap<Arc<str>, u32>,
+}
+
+impl ColumnBuilder {
+    fn new(rows: usize) -> Self {
+        Self { values: Vec::new(), codes: vec![ABSENT; rows], seen: Default::default() }
+    }
+
+    fn set(&mut self, row: usize, value: &Arc<str>) {
+        let next = self.values.len() as u32;
+        let code = *self.seen.entry_ref(value.as_ref()).or_insert_with(|| next);
+        if code == next {
+            self.values.push(Arc::clone(value));
+        }
+        self.codes[row] = code;
+    }
+}

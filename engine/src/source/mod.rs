@@ -1,0 +1,169 @@
+//! The one seam behind which all samples lie.
+//!
+//! A query resolves its selectors first ([`SeriesSource::resolve`]): out come the series
+//! ([`Roster`]) and a physical plan that streams their samples as run batches, merged over blocks
+//! and deduplicated over replicas. PromQL operators stand on top of that plan; they see series as
+//! roster indices and never label text.
+//!
+//! # Run batch
+//!
+//! ```text
+//! series: UInt32          index into the roster, ascending over the stream of a partition
+//! ts:     List<Int64>     timestamps in ms, strictly ascending
+//! value:  List<Float64>   one a timestamp, bit-exact, stale markers included
+//! ```
+//!
+//! A series is in one partition only. A run may go on in the next row or the next batch: rows of one
+//! series follow each other, in order of time. A batch holds about 64 Ki samples at most, unless one
+//! row alone is longer.
+
+mod memory;
+mod roster;
+
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::physical_plan::ExecutionPlan;
+
+use crate::Result;
+use crate::model::{Labels, Matcher, TimeRange};
+
+pub use memory::MemorySource;
+pub use roster::{Grouping, Roster, RosterBuilder, SeriesKind};
+
+/// How replicas of one series are made one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum DedupFunc {
+    /// The leader is chosen from timestamps alone, and no hole is left that another replica fills.
+    #[default]
+    Coverage,
+    /// Thanos' rule, its sequence of samples bit-equal (`pkg/dedup/iter.go`).
+    Penalty,
+    /// The union of distinct timestamps; the first replica wins on equal ones.
+    Chain,
+}
+
+/// What of the samples a selector needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Columns {
+    /// Timestamps and values.
+    Values,
+    /// Timestamps alone: `value` is null where no sample of the run is a stale marker.
+    Timestamps,
+}
+
+/// What a selector asks for.
+#[derive(Debug, Clone)]
+pub struct Select {
+    /// All must accept a series.
+    pub matchers: Vec<Matcher>,
+    /// The timestamps wanted, both ends included.
+    pub range: TimeRange,
+    /// What of the samples is needed.
+    pub columns: Columns,
+    /// Whether the query treats the series as counters (rate, increase, irate, resets).
+    pub counter: bool,
+}
+
+/// What holds for all selectors of a query.
+#[derive(Debug, Clone)]
+pub struct SelectOptions {
+    /// Whether replicas are made one.
+    pub dedup: bool,
+    /// How.
+    pub dedup_func: DedupFunc,
+    /// Labels that tell replicas apart; removed from the series when `dedup` is set.
+    pub replica_labels: Vec<String>,
+    /// Whether a part that cannot be read becomes a warning (true) or an error (false).
+    pub partial_response: bool,
+    /// Most series a selector may match.
+    pub series_limit: usize,
+    /// Most samples a query may read.
+    pub samples_limit: usize,
+    /// How many partitions a plan may have.
+    pub partitions: usize,
+}
+
+impl Default for SelectOptions {
+    fn default() -> Self {
+        Self {
+            dedup: true,
+            dedup_func: DedupFunc::Coverage,
+            replica_labels: Vec::new(),
+            partial_response: true,
+            series_limit: 500_000,
+            samples_limit: 500_000_000,
+            partitions: 2,
+        }
+    }
+}
+
+/// A selector's series, and the plan that streams their samples.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The matching series.
+    pub roster: Arc<Roster>,
+    /// A plan whose partitions stream run batches ([`run_schema`]), cut by contiguous ranges of the
+    /// roster.
+    pub runs: Arc<dyn ExecutionPlan>,
+    /// What could not be read, if partial answers are wanted.
+    pub warnings: Vec<String>,
+}
+
+/// Anything that has samples: blocks of a bucket, memory, and later remote stores.
+#[async_trait]
+pub trait SeriesSource: std::fmt::Debug + Send + Sync {
+    /// Finds the series of `select` and plans the reading of their samples.
+    async fn resolve(&self, select: &Select, options: &SelectOptions) -> Result<Resolved>;
+
+    /// The label sets of the series that `matchers` accept and that have samples in `range`, sorted,
+    /// each once; at most `limit` if it is not 0.
+    async fn series(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        options: &SelectOptions,
+        limit: usize,
+    ) -> Result<Listing<Labels>>;
+
+    /// The label names of those series, sorted.
+    async fn label_names(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        options: &SelectOptions,
+        limit: usize,
+    ) -> Result<Listing<String>>;
+
+    /// The values of label `name` in those series, sorted.
+    async fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        range: TimeRange,
+        options: &SelectOptions,
+        limit: usize,
+    ) -> Result<Listing<String>>;
+}
+
+/// A metadata answer.
+#[derive(Debug, Clone, Default)]
+pub struct Listing<T> {
+    /// The items.
+    pub items: Vec<T>,
+    /// Whether a limit cut items off.
+    pub truncated: bool,
+    /// What could not be read.
+    pub warnings: Vec<String>,
+}
+
+/// The schema of run batches.
+pub fn run_schema() -> SchemaRef {
+    let list = |item: DataType| DataType::List(Arc::new(Field::new("item", item, false)));
+    Arc::new(Schema::new(vec![
+        Field::new("series", DataType::UInt32, false),
+        Field::new("ts", list(DataType::Int64), false),
+        Field::new("value", list(DataType::Float64), true),
+    ]))
+}

@@ -1,0 +1,3 @@
+//! PromQL, planned onto DataFusion.
+
+pub mod query;

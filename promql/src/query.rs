@@ -1,0 +1,82 @@
+//! What a query asks and what comes back: the seam between PromQL and the servers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine::model::Labels;
+use engine::source::SelectOptions;
+
+/// When a query is evaluated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Evaluation {
+    /// At one time, in ms.
+    Instant {
+        /// The evaluation time in ms.
+        time: i64,
+    },
+    /// At `start, start + step, …` up to `end`, all in ms; `step` is positive.
+    Range {
+        /// The first step in ms.
+        start: i64,
+        /// No step is later than this, in ms.
+        end: i64,
+        /// The distance of steps in ms.
+        step: i64,
+    },
+}
+
+/// A query.
+#[derive(Debug, Clone)]
+pub struct QueryRequest {
+    /// The PromQL text.
+    pub query: String,
+    /// When it is evaluated.
+    pub evaluation: Evaluation,
+    /// How far an instant selector looks back.
+    pub lookback: Duration,
+    /// The step of subqueries that name none.
+    pub default_subquery_step: Duration,
+    /// The time after which the query is given up.
+    pub timeout: Duration,
+    /// Most series in the answer; 0 means no limit.
+    pub limit: usize,
+    /// Dedup, partial responses and limits of the selectors.
+    pub select: SelectOptions,
+}
+
+/// One series of a matrix.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MatrixSeries {
+    /// Its labels.
+    pub labels: Labels,
+    /// Timestamps of its points in ms.
+    pub timestamps: Vec<i64>,
+    /// The points' values.
+    pub values: Vec<f64>,
+}
+
+/// An answer's value.
+#[derive(Debug, Clone, PartialEq)]
+pub enum QueryValue {
+    /// A number at a time in ms.
+    Scalar(i64, f64),
+    /// A string at a time in ms.
+    String(i64, String),
+    /// Series with one value each, at the evaluation time in ms.
+    Vector(i64, Vec<(Labels, f64)>),
+    /// Series with points.
+    Matrix(Vec<MatrixSeries>),
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct QueryAnswer {
+    /// The value.
+    pub value: QueryValue,
+    /// Warnings, in Prometheus' words.
+    pub warnings: Vec<String>,
+    /// Infos, in Prometheus' words.
+    pub infos: Vec<String>,
+    /// The physical plan with its metrics, as text (`EXPLAIN ANALYZE`).
+    pub plan: Arc<str>,
+}
