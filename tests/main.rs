@@ -1,1 +1,12 @@
-//! t
+//! The integration tests: Stoa against software that nobody here wrote, and against bad input.
+
+mod block;
+mod bucket;
+mod cli;
+mod dedup;
+mod http;
+mod ingest;
+mod promql;
+mod regex;
+mod support;
+mod tidy;

@@ -1,0 +1,1 @@
+//! The block format: committed buckets stay readable, damage is found.

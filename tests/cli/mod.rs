@@ -1,0 +1,1 @@
+//! The binary: flags, roles, tools, demo.

@@ -1,0 +1,1 @@
+//! Replica deduplication against Thanos' own package.

@@ -1,0 +1,1 @@
+//! Prometheus blocks, as Prometheus itself reads them.

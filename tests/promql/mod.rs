@@ -1,0 +1,1 @@
+//! PromQL against Prometheus' own engine.

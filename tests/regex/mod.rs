@@ -1,0 +1,1 @@
+//! Label patterns against Go's own regexp.
