@@ -1,1 +1,3 @@
+//! Criterion benches, a module an operator.
+
 fn main() {}

@@ -1,1 +1,3 @@
+//! The one binary `stoa`: a subcommand a role.
+
 fn main() {}

@@ -9,7 +9,8 @@
 //! | [`bucket`] | object storage by Thanos' configuration; commits |
 //! | [`catalog`] | which blocks exist, and which are set aside |
 //! | [`source`] | [`source::SeriesSource`], the one seam behind which all samples lie |
-//! | [`scan`] | blocks to run batches: label index, exact row selection, late values |
+//! | [`scan`] | blocks to located runs: label index, pruning, exact row selection, late values |
+//! | [`merge`] | the runs of many files as one stream in roster order |
 //! | [`dedup`] | replica deduplication on run batches |
 //!
 //! # Architecture invariants
@@ -18,9 +19,15 @@
 //! - Bytes that come from outside (blocks, YAML, patterns) never panic; they become an [`Error`]
 //!   that names what and where.
 
+pub mod block;
+pub mod bucket;
+pub mod catalog;
+pub mod dedup;
 pub mod error;
+pub mod merge;
 pub mod model;
 pub mod regex;
+pub mod scan;
 pub mod source;
 
 pub use error::{Error, ErrorKind, Result};

@@ -1,0 +1,186 @@
+//! `meta.json`: what a block is, written last and never changed.
+//!
+//! The fields outside `stoa` are those of Prometheus and Thanos (`tsdb.BlockMeta`,
+//! `metadata.Thanos`), so that their readers understand what they need.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use ulid::Ulid;
+
+use crate::model::{Labels, TimeRange};
+use crate::{Error, Result};
+
+/// The object that makes a block exist.
+pub const META_FILE: &str = "meta.json";
+
+/// The identity of a block: a ULID, as 26 characters in text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct BlockId(pub Ulid);
+
+impl fmt::Display for BlockId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+impl FromStr for BlockId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Ulid::from_string(text)
+            .map(Self)
+            .map_err(|e| Error::invalid(format!("block id {text:?}: {e}")))
+    }
+}
+
+impl Serialize for BlockId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for BlockId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// The content of `meta.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockMeta {
+    /// The block's id.
+    pub ulid: BlockId,
+    /// The earliest time of the block in ms.
+    pub min_time: i64,
+    /// The end of the block in ms, not part of it.
+    pub max_time: i64,
+    /// How much is in it.
+    pub stats: BlockStats,
+    /// Where it comes from.
+    pub compaction: Compaction,
+    /// The version of Prometheus' part: 1.
+    pub version: u32,
+    /// Thanos' part.
+    pub thanos: ThanosMeta,
+    /// Stoa's part.
+    pub stoa: StoaMeta,
+}
+
+/// Prometheus' counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BlockStats {
+    /// Samples, floats and histograms.
+    pub num_samples: u64,
+    /// Float samples.
+    pub num_float_samples: u64,
+    /// Native histogram samples.
+    pub num_histogram_samples: u64,
+    /// Series.
+    pub num_series: u64,
+    /// Chunks: 0, a Stoa block has none.
+    pub num_chunks: u64,
+}
+
+/// Prometheus' account of a block's ancestry.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Compaction {
+    /// 1 for a block that was cut from a head.
+    pub level: u32,
+    /// The blocks of level 1 that are in it.
+    pub sources: Vec<BlockId>,
+    /// The blocks that it was made from.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<Parent>,
+}
+
+/// A block that another one was made from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Parent {
+    /// Its id.
+    pub ulid: BlockId,
+    /// Its earliest time in ms.
+    pub min_time: i64,
+    /// Its end in ms, not part of it.
+    pub max_time: i64,
+}
+
+/// Thanos' part of `meta.json`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ThanosMeta {
+    /// 1.
+    pub version: u32,
+    /// The external labels.
+    pub labels: BTreeMap<String, String>,
+    /// The resolution.
+    pub downsample: Downsample,
+    /// Who made it: `sidecar`, `compactor`, `bucket.upload`, …
+    pub source: String,
+}
+
+/// The resolution of a block.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Downsample {
+    /// Milliseconds a window; 0 is raw.
+    pub resolution: i64,
+}
+
+/// Stoa's part of `meta.json`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoaMeta {
+    /// The version of the block format.
+    pub format: u32,
+    /// The version of the writer: the same sources, settings and writer give the same bytes.
+    pub writer: String,
+    /// The length of a time bucket inside the samples' order, in ms.
+    pub bucket_ms: i64,
+    /// The label names that have a column of their own.
+    pub label_columns: Vec<String>,
+    /// The block's other objects.
+    pub files: Vec<FileMeta>,
+    /// The digest of all samples ([`crate::block::digest`]), as text.
+    pub digest: String,
+}
+
+/// An object of a block.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileMeta {
+    /// Its name inside the block: `series.parquet`, `samples.parquet`, `histograms.parquet`.
+    pub name: String,
+    /// Its size in bytes.
+    pub size_bytes: u64,
+    /// Its rows.
+    pub rows: u64,
+    /// Where the tail (page index and footer) begins: one read from here opens the file.
+    pub tail_offset: u64,
+    /// CRC32C of the tail.
+    pub tail_crc32c: u32,
+    /// CRC32C of each column chunk, row group by row group.
+    pub chunk_crc32c: Vec<u32>,
+}
+
+impl BlockMeta {
+    /// The external labels.
+    pub fn external_labels(&self) -> Result<Labels> {
+        Labels::new(self.thanos.labels.iter().map(|(n, v)| (n.as_str(), v.as_str())))
+    }
+
+    /// The time range, both ends included.
+    pub fn range(&self) -> TimeRange {
+        TimeRange::new(self.min_time, self.max_time - 1)
+    }
+
+    /// The entry of the file `name`, if the block has it.
+    pub fn file(&self, name: &str) -> Option<&FileMeta> {
+        self.stoa.files.iter().find(|file| file.name == name)
+    }
+}

@@ -1,0 +1,1 @@
+//! Which blocks exist, and which are set aside.

@@ -1,0 +1,1 @@
+//! The runs of many files as one stream in roster order.

@@ -1,0 +1,1 @@
+//! Blocks to located runs: label index, pruning, exact row selection, late values.
