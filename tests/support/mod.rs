@@ -1,1 +1,27 @@
 //! What the tests share: peers built once, servers started and stopped.
+//!
+//! | need | call |
+//! |---|---|
+//! | a Go program of `tests/peers/<name>` | [`go_program`] |
+//! | a published Go program pinned in `tests/peers/<module>/go.mod` | [`go_tool`] |
+//! | a Node program pinned in `tests/peers/<module>/package-lock.json` | [`node_program`] |
+//! | Python with the packages of a `requirements.txt` | [`python`] |
+//! | the binary under test | [`stoa`] |
+//! | the shared data and queries | [`shared`], [`data_set_s`] |
+//! | a server on loopback | [`Server`] |
+//! | an HTTP answer | [`http::get`], [`http::post_form`] |
+//!
+//! What is missing on the machine fails the test that needs it, and the message says what to
+//! install. Nothing skips.
+
+mod cache;
+mod data;
+pub(crate) mod http;
+mod places;
+mod programs;
+mod server;
+
+pub(crate) use data::data_set_s;
+pub(crate) use places::{repository, scratch, shared, stoa};
+pub(crate) use programs::{go_program, go_tool, node_program, python};
+pub(crate) use server::{Server, free_address};
