@@ -1,0 +1,39 @@
+# Building and testing. What is built or fetched once a machine lies in $STOA_CACHE.
+#
+#   make test        every test; needs Go 1.26, Python 3 with venv, Node and npm
+#   make test-fast   unit tests and house rules: Rust only, quick
+#   make bench       Stoa beside a real Prometheus 3.16, as a table (builds a release)
+#   make fmt         formats Rust and Go
+#   make lint        clippy and go vet
+
+SHELL := bash
+.DEFAULT_GOAL := help
+
+export STOA_CACHE ?= $(HOME)/.cache/stoa
+export CARGO_TARGET_DIR ?= $(STOA_CACHE)/target
+export CARGO_TERM_COLOR ?= auto
+
+GO_MODULES := $(dir $(wildcard tests/peers/*/go.mod benches/peers/*/go.mod))
+
+.PHONY: help test test-fast bench fmt lint
+
+help:
+	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
+
+test:
+	cargo test --workspace --locked --no-fail-fast
+
+test-fast:
+	cargo test --workspace --locked --lib --bins
+	cargo test --workspace --locked --test integration tidy:: -- --skip go_is_formatted
+
+bench:
+	benches/peers/run
+
+fmt:
+	cargo fmt --all
+	gofmt -w tests benches
+
+lint:
+	cargo clippy --workspace --all-targets --locked -- --deny warnings
+	for module in $(GO_MODULES); do (cd $$module && go vet ./...) || exit 1; done
