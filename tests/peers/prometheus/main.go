@@ -1,0 +1,36 @@
+// Command prometheus runs Prometheus' own code for the tests of Stoa: what it writes, reads and
+// answers is the truth that Stoa is held against.
+//
+//	prometheus write -out DIR [-kind KIND] [-seed N]   write TSDB blocks
+//	prometheus dump -block DIR                         print every series and sample of a block
+//
+// A subcommand lives in a file of its name and registers itself in commands.
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+)
+
+// commands maps a subcommand's name to its run function, which gets the arguments after the name.
+var commands = map[string]func(args []string) error{
+	"dump":  dump,
+	"write": write,
+}
+
+func main() {
+	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
+		names := make([]string, 0, len(commands))
+		for name := range commands {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		fmt.Fprintf(os.Stderr, "usage: prometheus SUBCOMMAND; subcommands: %v\n", names)
+		os.Exit(2)
+	}
+	if err := commands[os.Args[1]](os.Args[2:]); err != nil {
+		fmt.Fprintf(os.Stderr, "prometheus %s: %v\n", os.Args[1], err)
+		os.Exit(1)
+	}
+}
