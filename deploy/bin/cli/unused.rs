@@ -1,0 +1,183 @@
+//! Flags of Thanos that do nothing here: accepted and logged once when they have no meaning, refused
+//! by name when they would change what the process does and that is not built yet.
+
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command};
+
+/// A flag of Thanos that does nothing here.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Flag {
+    /// Without the dashes.
+    pub(crate) name: &'static str,
+    /// Whether a value follows; a switch has a `--no-` form instead.
+    takes_value: bool,
+    /// Why it has no effect; empty for a flag that is refused.
+    pub(crate) reason: &'static str,
+}
+
+const fn value(name: &'static str, reason: &'static str) -> Flag {
+    Flag { name, takes_value: true, reason }
+}
+
+const fn switch(name: &'static str, reason: &'static str) -> Flag {
+    Flag { name, takes_value: false, reason }
+}
+
+/// A flag that asks for something that is not built yet; to ignore it would be a lie.
+const fn not_built(name: &'static str) -> Flag {
+    Flag { name, takes_value: true, reason: "" }
+}
+
+const MEMORY: &str = "memory is bounded by budgets, not by a garbage collector";
+const ENDPOINTS: &str = "the querier reads the bucket itself and calls no store";
+const ONE_ENGINE: &str = "there is one engine";
+const NO_SUCH_API: &str = "the API that it changes has no source yet";
+const NO_TRACES: &str = "no traces are sent";
+const RAW: &str = "there are only raw blocks";
+const TENANCY: &str = "there is one tenant";
+
+/// Flags of every role that serves.
+const SERVERS: &[Flag] = &[
+    switch("enable-auto-gomemlimit", MEMORY),
+    value("auto-gomemlimit.ratio", MEMORY),
+    value("tracing.config", NO_TRACES),
+    value("tracing.config-file", NO_TRACES),
+    value("request.logging-config", "each request is logged at level debug"),
+    value("request.logging-config-file", "each request is logged at level debug"),
+    value("debug.name", "log lines carry no name"),
+    not_built("http.config"),
+    not_built("grpc-server-tls-cert"),
+    not_built("grpc-server-tls-key"),
+    not_built("grpc-server-tls-client-ca"),
+    value("grpc-server-tls-min-version", "gRPC is served without TLS"),
+    value("grpc-server-tls-ciphers", "gRPC is served without TLS"),
+    value("grpc-server-tls-curves", "gRPC is served without TLS"),
+];
+
+const QUERY: &[Flag] = &[
+    not_built("endpoint"),
+    not_built("endpoint-strict"),
+    not_built("endpoint-group"),
+    not_built("endpoint-group-strict"),
+    not_built("endpoint.sd-config"),
+    not_built("endpoint.sd-config-file"),
+    not_built("store"),
+    not_built("store.sd-files"),
+    not_built("selector.relabel-config"),
+    not_built("selector.relabel-config-file"),
+    Flag { name: "query.enforce-tenancy", takes_value: false, reason: "" },
+    Flag { name: "query.enable-x-functions", takes_value: false, reason: "" },
+    value("endpoint.sd-config-reload-interval", ENDPOINTS),
+    value("endpoint.info-timeout", ENDPOINTS),
+    value("store.sd-interval", ENDPOINTS),
+    value("store.sd-dns-interval", ENDPOINTS),
+    value("store.sd-dns-resolver", ENDPOINTS),
+    value("store.unhealthy-timeout", ENDPOINTS),
+    value("store.response-timeout", ENDPOINTS),
+    value("query.conn-metric.label", ENDPOINTS),
+    value("query.partition-label", ENDPOINTS),
+    switch("query.distributed-with-overlapping-interval", ENDPOINTS),
+    value("grpc.proxy-strategy", ENDPOINTS),
+    value("query.lazy-retrieval-max-buffered-responses", ENDPOINTS),
+    value("inject-test-addresses", ENDPOINTS),
+    value("grpc-compression", ENDPOINTS),
+    switch("grpc-client-tls-secure", ENDPOINTS),
+    switch("grpc-client-tls-skip-verify", ENDPOINTS),
+    value("grpc-client-tls-cert", ENDPOINTS),
+    value("grpc-client-tls-key", ENDPOINTS),
+    value("grpc-client-tls-ca", ENDPOINTS),
+    value("grpc-client-tls-min-version", ENDPOINTS),
+    value("grpc-client-server-name", ENDPOINTS),
+    value("selector-label", ENDPOINTS),
+    value("query.promql-engine", ONE_ENGINE),
+    value("query.mode", ONE_ENGINE),
+    switch("query.disable-fallback", ONE_ENGINE),
+    value("query.active-query-path", "running queries are not written to a file"),
+    value("query.max-concurrent-select", "all selectors of a query are resolved at once"),
+    value("enable-feature", "features need no flag"),
+    switch("query.dynamic-lookback-delta", RAW),
+    value("query.instant.default.max_source_resolution", RAW),
+    value("query.telemetry.request-duration-seconds-quantiles", "durations are one histogram"),
+    value("query.telemetry.request-samples-quantiles", "durations are one histogram"),
+    value("query.telemetry.request-series-seconds-quantiles", "durations are one histogram"),
+    value("query.tenant-header", TENANCY),
+    value("query.default-tenant-id", TENANCY),
+    value("query.tenant-certificate-field", TENANCY),
+    value("query.tenant-label-name", TENANCY),
+    switch("rule.partial-response", NO_SUCH_API),
+    switch("target.partial-response", NO_SUCH_API),
+    switch("metric-metadata.partial-response", NO_SUCH_API),
+    switch("exemplar.partial-response", NO_SUCH_API),
+    switch("status.partial-response", NO_SUCH_API),
+    value("alert.query-url", NO_SUCH_API),
+];
+
+/// The table: which subcommands have which flags.
+const TABLE: &[(&[&str], &[Flag])] = &[(&["query", "demo"], SERVERS), (&["query"], QUERY)];
+
+/// Adds the table's flags to the subcommands, hidden from the help.
+pub(crate) fn declare(mut command: Command) -> Command {
+    for (roles, flags) in TABLE {
+        for role in *roles {
+            command = command.mut_subcommand(*role, |role| role.args(flags.iter().map(argument)));
+        }
+    }
+    command
+}
+
+fn argument(flag: &Flag) -> Arg {
+    let arg = Arg::new(flag.name).long(flag.name).hide(true);
+    arg.action(if flag.takes_value { ArgAction::Append } else { ArgAction::SetTrue })
+}
+
+/// The table's flags that were given. One that is not built yet is an error.
+pub(crate) fn given(
+    command: &mut Command,
+    matches: &ArgMatches,
+) -> Result<Vec<&'static Flag>, clap::Error> {
+    let Some((role, matches)) = matches.subcommand() else { return Ok(Vec::new()) };
+    let flags = TABLE.iter().filter(|(roles, _)| roles.contains(&role)).flat_map(|(_, f)| *f);
+    let given: Vec<&'static Flag> = flags
+        .filter(|flag| matches.value_source(flag.name) == Some(ValueSource::CommandLine))
+        .collect();
+    match given.iter().find(|flag| flag.reason.is_empty()) {
+        Some(refused) => Err(command.error(
+            clap::error::ErrorKind::UnknownArgument,
+            format!("the flag '--{}' is not built yet", refused.name),
+        )),
+        None => Ok(given),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_flag_of_the_table_is_accepted_or_refused_by_name() {
+        for (roles, flags) in TABLE {
+            for (role, flag) in roles.iter().flat_map(|r| flags.iter().map(move |f| (r, f))) {
+                let long = format!("--{}", flag.name);
+                let mut arguments = vec!["stoa", role, &long];
+                if flag.takes_value {
+                    arguments.push("1");
+                }
+                let outcome = crate::cli::parse(arguments.iter().map(Into::into));
+                match outcome {
+                    Ok(invocation) => assert_eq!(invocation.without_effect, [flag], "{long}"),
+                    Err(error) => {
+                        assert!(flag.reason.is_empty(), "{long}: {error}");
+                        assert!(error.to_string().contains(&long), "{long}: {error}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn switches_have_their_no_form() {
+        let given = ["stoa", "query", "--no-rule.partial-response"];
+        let invocation = crate::cli::parse(given.map(Into::into)).expect("the flag is known");
+        assert_eq!(invocation.without_effect.len(), 1);
+    }
+}

@@ -1,0 +1,37 @@
+//! The roles: what a process of each kind is put together from.
+
+pub(crate) mod demo;
+pub(crate) mod query;
+pub(crate) mod tools;
+
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+
+use crate::cli::Role;
+
+/// Runs a role to its end.
+pub(crate) fn run(role: Role) -> anyhow::Result<ExitCode> {
+    let not_built =
+        |name: &str| -> anyhow::Result<ExitCode> { bail!("stoa {name}: not built yet") };
+    match role {
+        Role::Query(args) => block_on(query::run(*args)),
+        Role::Demo(args) => block_on(demo::run(*args)),
+        Role::Tools(args) => block_on(tools::run(*args)),
+        Role::Sidecar(_) => not_built("sidecar"),
+        Role::Store(_) => not_built("store"),
+        Role::QueryFrontend(_) => not_built("query-frontend"),
+        Role::Compact(_) => not_built("compact"),
+        Role::Rule(_) => not_built("rule"),
+        Role::Receive(_) => not_built("receive"),
+        Role::Sql(_) => not_built("sql"),
+    }
+}
+
+fn block_on(role: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime")?
+        .block_on(role)
+}
