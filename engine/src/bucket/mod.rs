@@ -1,5 +1,9 @@
 //! Object storage: where blocks lie, by Thanos' configuration, and how they are committed.
 
+mod commit;
+mod config;
+mod metrics;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,6 +13,9 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use crate::{Error, ErrorKind, Result};
+
+pub use commit::{commit, delete_block};
+pub use metrics::BucketMetrics;
 
 /// The prefix of all blocks; it hides them from a native Thanos, which reads only top-level ULIDs.
 pub const BLOCKS_PREFIX: &str = "stoa/v1/blocks";
@@ -46,6 +53,12 @@ impl Bucket {
         Self { store, name: Arc::from(name) }
     }
 
+    /// A bucket from Thanos' object storage YAML (`type`, `config`, `prefix`), as
+    /// `--objstore.config` gives it. Unknown and duplicate keys are errors that name the key.
+    pub fn from_yaml(yaml: &str) -> Result<Self> {
+        config::from_yaml(yaml)
+    }
+
     /// What errors and logs call it.
     pub fn name(&self) -> &str {
         &self.name
@@ -72,6 +85,38 @@ impl Bucket {
             ));
         }
         Ok(bytes)
+    }
+
+    /// Several ranges of one object, in the order asked for. Ranges that lie close together are read
+    /// as one.
+    pub async fn get_ranges(&self, path: &str, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        futures::future::try_join_all(ranges.iter().map(|r| self.get_range(path, r.clone()))).await
+    }
+
+    /// The size of an object in bytes; `NotFound` if there is none.
+    pub async fn head(&self, path: &str) -> Result<u64> {
+        self.store.head(&Path::from(path)).await.map(|m| m.size).map_err(|e| self.error(path, e))
+    }
+
+    /// The names of the folders directly under `prefix`, sorted.
+    pub async fn list_dirs(&self, prefix: &str) -> Result<Vec<String>> {
+        let found = self
+            .store
+            .list_with_delimiter(Some(&Path::from(prefix)))
+            .await
+            .map_err(|e| self.error(prefix, e))?;
+        let mut names: Vec<String> =
+            found.common_prefixes.iter().filter_map(|p| p.filename().map(str::to_owned)).collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Writes the content of a local file as an object, over what is there, with bounded memory.
+    pub async fn put_file(&self, path: &str, file: &std::path::Path) -> Result<()> {
+        let bytes = tokio::fs::read(file).await.map_err(|e| {
+            Error::new(ErrorKind::Unavailable, format!("{}", file.display())).with_source(e)
+        })?;
+        self.put(path, bytes.into()).await
     }
 
     /// Writes an object, over what is there.

