@@ -19,6 +19,8 @@ pub enum ErrorKind {
     ResourcesExhausted,
     /// The input is valid, but this version cannot answer it.
     Unsupported,
+    /// The query is valid, but its samples do not allow an answer (PromQL's execution errors).
+    Execution,
     /// The caller went away.
     Cancelled,
     /// The time given to the request is over.

@@ -1,5 +1,6 @@
 //! PromQL, planned onto DataFusion.
 
+pub mod exec;
 pub mod query;
 
 mod evaluate;

@@ -1,0 +1,178 @@
+//! Reads run batches: one call a series, however its run is cut into rows and batches.
+
+use arrow::array::{Array, ListArray};
+use arrow::datatypes::{Float64Type, Int64Type, UInt32Type};
+use arrow::record_batch::RecordBatch;
+use datafusion::common::internal_datafusion_err;
+use datafusion::error::Result;
+
+/// Joins the rows of a stream of run batches to whole series.
+///
+/// A series that lies in one row is handed on without a copy; the last row of a batch is kept until
+/// the next batch shows whether it goes on.
+#[derive(Debug, Default)]
+pub struct RunReader {
+    /// The row that may go on, as a copy; meaningless if `series` is none.
+    series: Option<u32>,
+    ts: Vec<i64>,
+    values: Vec<f64>,
+    /// Whether any row of the kept series had values; if some rows had none (timestamps only),
+    /// their values are filled up with 0, which is not a stale marker.
+    has_values: bool,
+}
+
+/// The rows of one run batch as slices.
+struct Rows<'a> {
+    series: &'a [u32],
+    ts: &'a ListArray,
+    ts_values: &'a [i64],
+    value: &'a ListArray,
+    value_values: &'a [f64],
+}
+
+impl<'a> Rows<'a> {
+    fn new(batch: &'a RecordBatch) -> Result<Self> {
+        let broken = || internal_datafusion_err!("not a run batch: {}", batch.schema());
+        if batch.num_columns() < 3 {
+            return Err(broken());
+        }
+        let list = |at: usize| batch.column(at).as_any().downcast_ref::<ListArray>();
+        let (ts, value) = (list(1).ok_or_else(broken)?, list(2).ok_or_else(broken)?);
+        fn primitive<T: arrow::datatypes::ArrowPrimitiveType>(
+            array: &dyn Array,
+        ) -> Option<&[T::Native]> {
+            let array = array.as_any().downcast_ref::<arrow::array::PrimitiveArray<T>>();
+            array.map(|array| array.values().as_ref())
+        }
+        Ok(Self {
+            series: primitive::<UInt32Type>(batch.column(0)).ok_or_else(broken)?,
+            ts,
+            ts_values: primitive::<Int64Type>(ts.values()).ok_or_else(broken)?,
+            value,
+            value_values: primitive::<Float64Type>(value.values()).ok_or_else(broken)?,
+        })
+    }
+
+    fn row(&self, at: usize) -> Result<(u32, &'a [i64], Option<&'a [f64]>)> {
+        let cut = |list: &ListArray| {
+            let offsets = list.value_offsets();
+            offsets[at] as usize..offsets[at + 1] as usize
+        };
+        let ts = &self.ts_values[cut(self.ts)];
+        let values = (!self.value.is_null(at)).then(|| &self.value_values[cut(self.value)]);
+        if values.is_some_and(|values| values.len() != ts.len()) {
+            return Err(internal_datafusion_err!("a run has other numbers of values and times"));
+        }
+        Ok((self.series[at], ts, values))
+    }
+}
+
+impl RunReader {
+    /// Reads a batch; `each` gets every series that is known to be complete: its id, timestamps, and
+    /// values (none if only timestamps were read).
+    pub fn push(
+        &mut self,
+        batch: &RecordBatch,
+        mut each: impl FnMut(u32, &[i64], Option<&[f64]>) -> Result<()>,
+    ) -> Result<()> {
+        let rows = Rows::new(batch)?;
+        let count = batch.num_rows();
+        for at in 0..count {
+            let (series, ts, values) = rows.row(at)?;
+            let goes_on = at + 1 == count || rows.series[at + 1] == series;
+            if self.series.is_some_and(|kept| kept != series) {
+                self.finish(&mut each)?;
+            }
+            if self.series.is_some() || goes_on {
+                self.keep(series, ts, values);
+            } else {
+                each(series, ts, values)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands on the series that was kept; call it after the last batch.
+    pub fn finish(
+        &mut self,
+        mut each: impl FnMut(u32, &[i64], Option<&[f64]>) -> Result<()>,
+    ) -> Result<()> {
+        if let Some(series) = self.series.take() {
+            each(series, &self.ts, self.has_values.then_some(&self.values))?;
+        }
+        self.ts.clear();
+        self.values.clear();
+        self.has_values = false;
+        Ok(())
+    }
+
+    fn keep(&mut self, series: u32, ts: &[i64], values: Option<&[f64]>) {
+        self.series = Some(series);
+        self.ts.extend_from_slice(ts);
+        match values {
+            Some(values) => {
+                self.has_values = true;
+                self.values.extend_from_slice(values);
+            }
+            None => self.values.resize(self.ts.len(), 0.0),
+        }
+    }
+
+    /// Bytes held.
+    pub fn held(&self) -> usize {
+        (self.ts.capacity() + self.values.capacity()) * 8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ListBuilder, PrimitiveBuilder, UInt32Array};
+    use arrow::datatypes::Field;
+    use engine::source::run_schema;
+
+    use super::*;
+
+    fn batch(rows: &[(u32, &[(i64, f64)])]) -> RecordBatch {
+        let field = |t| Arc::new(Field::new("item", t, false));
+        let mut ts = ListBuilder::new(PrimitiveBuilder::<Int64Type>::new())
+            .with_field(field(arrow::datatypes::DataType::Int64));
+        let mut value = ListBuilder::new(PrimitiveBuilder::<Float64Type>::new())
+            .with_field(field(arrow::datatypes::DataType::Float64));
+        for (_, run) in rows {
+            for &(t, v) in *run {
+                ts.values().append_value(t);
+                value.values().append_value(v);
+            }
+            ts.append(true);
+            value.append(true);
+        }
+        let series = UInt32Array::from_iter_values(rows.iter().map(|(series, _)| *series));
+        let columns: Vec<arrow::array::ArrayRef> =
+            vec![Arc::new(series), Arc::new(ts.finish()), Arc::new(value.finish())];
+        RecordBatch::try_new(run_schema(), columns).unwrap()
+    }
+
+    #[test]
+    fn a_run_goes_on_over_rows_and_batches() {
+        let mut seen = Vec::new();
+        let mut each = |series: u32, ts: &[i64], values: Option<&[f64]>| {
+            seen.push((series, ts.to_vec(), values.unwrap_or_default().to_vec()));
+            Ok(())
+        };
+        let mut reader = RunReader::default();
+        reader
+            .push(&batch(&[(1, &[(1, 1.)]), (2, &[(1, 2.)]), (2, &[(2, 3.)])]), &mut each)
+            .unwrap();
+        reader.push(&batch(&[(2, &[(3, 4.)])]), &mut each).unwrap();
+        reader.push(&batch(&[(4, &[(1, 5.)])]), &mut each).unwrap();
+        reader.finish(&mut each).unwrap();
+        let expected = vec![
+            (1, vec![1], vec![1.]),
+            (2, vec![1, 2, 3], vec![2., 3., 4.]),
+            (4, vec![1], vec![5.]),
+        ];
+        assert_eq!(seen, expected);
+    }
+}
