@@ -16,6 +16,12 @@ use crate::{Error, Result};
 /// The object that makes a block exist.
 pub const META_FILE: &str = "meta.json";
 
+/// The version of the block format that this code writes.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// The version of the writer: it changes whenever the same input gives other bytes.
+pub const WRITER_VERSION: &str = "stoa/1";
+
 /// The identity of a block: a ULID, as 26 characters in text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BlockId(pub Ulid);

@@ -1,6 +1,29 @@
 //! The block: open Parquet columns of the series and samples of one time range and one set of
 //! external labels, as `engine/docs/format.md` describes them.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`meta`] | `meta.json` |
+//! | [`id`] | the deterministic block id |
+//! | [`schema`] | names, types and field ids of the columns of each file |
+//! | [`order`] | the order of series, fixed by the format's version |
+//! | [`writer`] | sorted runs to files, streamed |
+//! | [`reader`] | files to a label index and checked byte ranges |
+//! | [`digest`] | the order-free digest of all samples |
+//! | [`verify`] | re-reads a block and names all that is wrong with it |
 
+pub mod digest;
+pub mod id;
 pub mod meta;
+pub mod order;
+pub mod reader;
+pub mod schema;
+pub mod verify;
+pub mod writer;
 
+pub use digest::Digest;
+pub use id::id;
 pub use meta::{BlockId, BlockMeta};
+pub use reader::{Block, FileReader, Run, SeriesIndex};
+pub use verify::{VerifyReport, verify};
+pub use writer::{BlockSettings, BlockWriter};

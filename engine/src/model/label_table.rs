@@ -108,6 +108,26 @@ impl LabelTable {
         }
     }
 
+    /// The table whose row `i` is this table's row `rows[i]`. Values that no row uses any more stay
+    /// in their column.
+    ///
+    /// # Panics
+    /// If a row is out of range.
+    #[must_use]
+    pub fn take(&self, rows: &[u32]) -> Self {
+        let columns = self
+            .columns
+            .iter()
+            .map(|column| LabelColumn {
+                name: Arc::clone(&column.name),
+                values: column.values.clone(),
+                codes: rows.iter().map(|&row| column.codes[row as usize]).collect(),
+            })
+            .collect();
+        let fingerprints = rows.iter().map(|&row| self.fingerprints[row as usize]).collect();
+        Self { rows: rows.len(), columns, fingerprints }
+    }
+
     /// [`Labels::fingerprint`] of each row.
     pub fn fingerprints(&self) -> &[u128] {
         &self.fingerprints
