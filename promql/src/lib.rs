@@ -1,6 +1,7 @@
 //! PromQL, planned onto DataFusion.
 
 pub mod exec;
+pub mod functions;
 pub mod query;
 
 mod evaluate;
