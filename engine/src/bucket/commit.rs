@@ -3,30 +3,104 @@
 use std::path::Path;
 
 use crate::block::BlockMeta;
-use crate::block::meta::{BlockId, META_FILE};
-use crate::{Error, Result};
+use crate::block::meta::{BlockId, FileMeta, META_FILE};
+use crate::{Error, ErrorKind, Result};
 
 use super::{BLOCKS_PREFIX, Bucket, Created};
 
-/// Uploads the block in the local folder `dir` and makes it visible: data objects first, `meta.json`
-/// last and only if there is none. A block that is there with the same `meta.json` is a success
-/// ([`Created::Same`]); another `meta.json` under the same id is an error.
+/// A mark that is removed last, as in Thanos: it tells that a half-removed block was meant to go.
+const DELETION_MARK: &str = "deletion-mark.json";
+
+/// Uploads the block in the local folder `dir` and makes it visible.
+///
+/// Data objects go first; the size and the tail's CRC of each are then read back; `meta.json` goes
+/// last and only if there is none. The same id always means the same bytes, so a retry writes over
+/// what an earlier try left, and a block that is there with the same `meta.json` is a success
+/// ([`Created::Same`], nothing is uploaded). Another `meta.json` under the same id is an
+/// [`Invalid`](ErrorKind::Invalid) error, and the block that is there stays untouched: that is
+/// checked before any data object is written over.
 pub async fn commit(bucket: &Bucket, dir: &Path, meta: &BlockMeta) -> Result<Created> {
+    let context = |e: Error| e.context(format!("commit of block {}", meta.ulid));
     let base = format!("{BLOCKS_PREFIX}/{}", meta.ulid);
-    for file in &meta.stoa.files {
-        bucket.put_file(&format!("{base}/{}", file.name), &dir.join(&file.name)).await?;
+    let meta_path = format!("{base}/{META_FILE}");
+    let text = std::fs::read(dir.join(META_FILE)).map_err(|e| {
+        context(Error::invalid(dir.join(META_FILE).display().to_string()).with_source(e))
+    })?;
+    if serde_json::from_slice::<BlockMeta>(&text).ok().as_ref() != Some(meta) {
+        return Err(context(Error::internal(format!(
+            "{} is not the meta.json of this block",
+            dir.join(META_FILE).display()
+        ))));
     }
-    let text = std::fs::read(dir.join(META_FILE))
-        .map_err(|e| Error::invalid(format!("{}", dir.display())).with_source(e))?;
-    bucket.create(&format!("{base}/{META_FILE}"), text.into()).await
+    for file in &meta.stoa.files {
+        let path = dir.join(&file.name);
+        let size = std::fs::metadata(&path)
+            .map_err(|e| context(Error::invalid(path.display().to_string()).with_source(e)))?
+            .len();
+        if size != file.size_bytes {
+            return Err(context(Error::corrupt(format!(
+                "{} has {size} bytes, meta.json says {}",
+                path.display(),
+                file.size_bytes
+            ))));
+        }
+    }
+    match bucket.get_at_most(&meta_path, text.len() as u64).await {
+        Ok(there) if there == text => return Ok(Created::Same),
+        Ok(_) => return Err(different(meta.ulid)),
+        Err(e) if e.kind() == ErrorKind::Corrupt => return Err(different(meta.ulid)),
+        Err(e) if e.kind() == ErrorKind::NotFound => {}
+        Err(e) => return Err(context(e)),
+    }
+    for file in &meta.stoa.files {
+        let path = format!("{base}/{}", file.name);
+        bucket.put_file(&path, &dir.join(&file.name)).await.map_err(context)?;
+        read_back(bucket, &path, file).await.map_err(context)?;
+    }
+    match bucket.create(&meta_path, text.into()).await.map_err(context)? {
+        Created::Different => Err(different(meta.ulid)),
+        created => Ok(created),
+    }
 }
 
-/// Removes a block: `meta.json` first, so that no reader sees half of it.
+fn different(id: BlockId) -> Error {
+    Error::invalid(format!(
+        "commit of block {id}: a block with this id and another meta.json is there; it is untouched"
+    ))
+}
+
+/// Reads the size and the tail of an uploaded object: a torn upload must not be committed.
+async fn read_back(bucket: &Bucket, path: &str, file: &FileMeta) -> Result<()> {
+    let size = bucket.head(path).await?;
+    let torn = |what: String| {
+        Err(Error::new(ErrorKind::Unavailable, format!("{}/{path}: {what}", bucket.name())))
+    };
+    if size != file.size_bytes {
+        return torn(format!("{size} bytes arrived of {}", file.size_bytes));
+    }
+    let tail = bucket.get_range(path, file.tail_offset..file.size_bytes).await?;
+    if crc32c::crc32c(&tail) != file.tail_crc32c {
+        return torn("the tail that arrived has another CRC32C".to_owned());
+    }
+    Ok(())
+}
+
+/// Removes a block: `meta.json` first, so that no reader sees half of it, then the data, then the
+/// deletion mark. A removal that was cut off is finished by the next.
 pub async fn delete_block(bucket: &Bucket, id: BlockId) -> Result<()> {
     let base = format!("{BLOCKS_PREFIX}/{id}");
-    bucket.delete(&format!("{base}/{META_FILE}")).await?;
-    for object in bucket.list(&base).await? {
-        bucket.delete(&object.path).await?;
+    let meta_path = format!("{base}/{META_FILE}");
+    let mark = format!("{base}/{DELETION_MARK}");
+    let mut paths: Vec<String> =
+        bucket.list(&base).await?.into_iter().map(|object| object.path).collect();
+    paths.sort_by_key(|path| (*path != meta_path, *path == mark));
+    for path in paths {
+        match bucket.delete(&path).await {
+            Ok(()) => {}
+            // Another removal was faster.
+            Err(e) if e.kind() == ErrorKind::NotFound => {}
+            Err(e) => return Err(e.context(format!("removal of block {id}"))),
+        }
     }
     Ok(())
 }
