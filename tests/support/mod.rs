@@ -7,7 +7,7 @@
 //! | a Node program pinned in `tests/peers/<module>/package-lock.json` | [`node_program`] |
 //! | Python with the packages of a `requirements.txt` | [`python`] |
 //! | the binary under test | [`stoa`] |
-//! | the shared data and queries | [`shared`], [`data_set_s`] |
+//! | the shared data and queries | [`shared`], [`data_set_s`], [`data_set_edges`] |
 //! | a server on loopback | [`Server`] |
 //! | an HTTP answer | [`http::get`], [`http::post_form`] |
 //!
@@ -21,7 +21,7 @@ mod places;
 mod programs;
 mod server;
 
-pub(crate) use data::data_set_s;
+pub(crate) use data::{DATA_START, data_set_edges, data_set_s};
 pub(crate) use places::{repository, scratch, shared, stoa};
 pub(crate) use programs::{go_program, go_tool, node_program, python};
 pub(crate) use server::{Server, free_address};

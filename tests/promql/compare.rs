@@ -1,0 +1,186 @@
+//! Whether two answers are the same, and where they are not.
+
+use std::collections::BTreeMap;
+
+use super::answer::{Answer, Ask, Question, Series};
+
+/// How far a rounded value may be from the other, relative to it.
+const TOLERANCE: f64 = 1e-12;
+
+/// What makes a value depend on the order of additions over series, or on a library of mathematics.
+/// Everything else is exact: `*_over_time` adds the samples of one series in order of time.
+const ROUNDED: &str = "
+    sum avg stddev stdvar exp ln log2 log10 sin cos tan asin acos atan sinh cosh tanh asinh
+    acosh atanh atan2 ^
+";
+
+/// What both answers are to one question.
+#[derive(Debug)]
+pub(super) enum Verdict {
+    /// Equal, bit for bit.
+    Equal,
+    /// Equal but for rounding, which is allowed here.
+    Rounded,
+    /// Not equal: what is where.
+    Different(String),
+}
+
+/// Compares what Stoa and Prometheus answer.
+pub(super) fn compare(question: &Question, stoa: &Answer, prometheus: &Answer) -> Verdict {
+    match (stoa, prometheus) {
+        (Answer::Error(_), Answer::Error(_)) => Verdict::Equal,
+        (Answer::Data { series: ours, kind: our_kind }, Answer::Data { series: theirs, kind }) => {
+            if our_kind != kind {
+                return Verdict::Different(format!("{our_kind} and {kind}"));
+            }
+            if let Some(found) = order(question, ours, theirs) {
+                return Verdict::Different(found);
+            }
+            data(question, ours, theirs)
+        }
+        (Answer::Data { series, .. }, Answer::Names(names))
+        | (Answer::Names(names), Answer::Data { series, .. })
+            if series.is_empty() && names.is_empty() =>
+        {
+            Verdict::Equal
+        }
+        (ours, theirs) if ours == theirs => Verdict::Equal,
+        (ours, theirs) => Verdict::Different(format!("{} and {}", short(ours), short(theirs))),
+    }
+}
+
+type Rows = [(BTreeMap<String, String>, Series)];
+
+fn data(question: &Question, ours: &Rows, theirs: &Rows) -> Verdict {
+    let mut left: BTreeMap<_, _> = ours.iter().map(|(labels, row)| (labels, row)).collect();
+    if left.len() != ours.len() {
+        return Verdict::Different("a label set occurs twice".to_owned());
+    }
+    let mut found = Vec::new();
+    let mut rounded = false;
+    for (labels, their) in theirs {
+        match left.remove(labels) {
+            None => found.push(format!("{labels:?} is missing, it has {}", points(their))),
+            Some(our) => match row(question, our, their) {
+                Verdict::Equal => {}
+                Verdict::Rounded => rounded = true,
+                Verdict::Different(what) => found.push(format!("{labels:?}: {what}")),
+            },
+        }
+    }
+    for (labels, our) in left {
+        found.push(format!("{labels:?} is not Prometheus', it has {}", points(our)));
+    }
+    match found.as_slice() {
+        [] if rounded => Verdict::Rounded,
+        [] => Verdict::Equal,
+        [first, rest @ ..] => Verdict::Different(format!(
+            "{first}{}",
+            if rest.is_empty() { String::new() } else { format!(" … and {} more", rest.len()) }
+        )),
+    }
+}
+
+fn row(question: &Question, ours: &Series, theirs: &Series) -> Verdict {
+    if ours.histograms != theirs.histograms {
+        return Verdict::Different(format!(
+            "{} and {} histograms",
+            ours.histograms, theirs.histograms
+        ));
+    }
+    let times = |series: &Series| series.points.iter().map(|(t, _)| *t).collect::<Vec<_>>();
+    let (our_times, their_times) = (times(ours), times(theirs));
+    if our_times != their_times {
+        let only_ours = our_times.iter().filter(|t| !their_times.contains(t)).count();
+        let first = theirs.points.iter().find(|(t, _)| !our_times.contains(t));
+        return Verdict::Different(format!(
+            "{} points and {}: {only_ours} are not Prometheus', the first missing is {first:?}",
+            our_times.len(),
+            their_times.len()
+        ));
+    }
+    let mut rounded = false;
+    let mut found = Vec::new();
+    for (&(time, our), &(_, their)) in ours.points.iter().zip(&theirs.points) {
+        if our.to_bits() == their.to_bits() || (our.is_nan() && their.is_nan()) {
+            continue;
+        }
+        let near = (our - their).abs() <= TOLERANCE * their.abs().max(our.abs());
+        if near && may_round(&question.query) {
+            rounded = true;
+        } else {
+            found.push(format!("{our:?} and {their:?} at {time}"));
+        }
+    }
+    match found.as_slice() {
+        [] if rounded => Verdict::Rounded,
+        [] => Verdict::Equal,
+        [first, ..] => {
+            Verdict::Different(format!("{first}, {} of {} points", found.len(), our_times.len()))
+        }
+    }
+}
+
+/// Sorted answers have their values in the same order; equal values may change places.
+fn order(question: &Question, ours: &Rows, theirs: &Rows) -> Option<String> {
+    let sorted = ["sort(", "sort_desc(", "topk(", "bottomk("];
+    if !matches!(question.ask, Ask::Instant(_))
+        || !sorted.iter().any(|name| question.query.starts_with(name))
+    {
+        return None;
+    }
+    let values = |rows: &Rows| -> Vec<u64> {
+        let last = |row: &Series| row.points.last().map_or(0, |(_, v)| v.to_bits());
+        rows.iter().map(|(_, row)| last(row)).collect()
+    };
+    let (ours, theirs) = (values(ours), values(theirs));
+    let same_set = {
+        let (mut a, mut b) = (ours.clone(), theirs.clone());
+        a.sort_unstable();
+        b.sort_unstable();
+        a == b
+    };
+    (same_set && ours != theirs).then(|| "the order of the values differs".to_owned())
+}
+
+/// Whether a query's value may differ in its last digits.
+pub(super) fn may_round(query: &str) -> bool {
+    let mut words = Vec::new();
+    let mut quoted = None;
+    let mut word = String::new();
+    for c in query.chars().chain([' ']) {
+        match quoted {
+            Some(quote) => quoted = (c != quote).then_some(quote),
+            None if c == '"' || c == '\'' => quoted = Some(c),
+            None if c.is_alphanumeric() || c == '_' || c == ':' => word.push(c),
+            None => {
+                words.push(std::mem::take(&mut word));
+                words.push(c.to_string());
+            }
+        }
+    }
+    words.iter().any(|word| ROUNDED.split_whitespace().any(|rounded| rounded == word))
+}
+
+fn points(series: &Series) -> String {
+    let first = series.points.first();
+    format!("{} points from {first:?}, {} histograms", series.points.len(), series.histograms)
+}
+
+fn short(answer: &Answer) -> String {
+    let text = match answer {
+        Answer::Data { kind, series } => format!("a {kind} of {} series", series.len()),
+        other => format!("{other:?}"),
+    };
+    text.chars().take(300).collect()
+}
+
+#[test]
+fn rounding_is_allowed_where_order_or_libraries_matter() {
+    for query in ["sum(x)", "sum by (a) (x)", "exp(x)", "x ^ 2", "1 + avg without (a) (x)"] {
+        assert!(may_round(query), "{query}");
+    }
+    for query in ["sum_over_time(x[5m])", "rate(x[5m])", "up{job=\"sum\"}", "max(x)", "x / y"] {
+        assert!(!may_round(query), "{query}");
+    }
+}
