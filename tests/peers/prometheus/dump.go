@@ -20,9 +20,9 @@ import (
 
 // dump prints all series of a block in order of their labels, and their samples in order of time, as
 // Prometheus' block querier reads them (tombstones applied). Floats are printed as the hexadecimal
-// digits of their bits; fields are separated by blanks:
+// digits of their bits, and label names and values as the hexadecimal digits of their bytes:
 //
-//	series "name" "value" …
+//	series NAME=VALUE …
 //	f START TS VALUE
 //	i START TS HINT SCHEMA ZERO_THRESHOLD SUM COUNT ZERO_COUNT PSPANS NSPANS CUSTOM PBUCKETS NBUCKETS
 //	h …the same with float counts…
@@ -53,7 +53,7 @@ func dump(args []string) error {
 		series := set.At()
 		out.WriteString("series")
 		series.Labels().Range(func(l labels.Label) {
-			fmt.Fprintf(out, " %s %s", strconv.Quote(l.Name), strconv.Quote(l.Value))
+			fmt.Fprintf(out, " %x=%x", l.Name, l.Value)
 		})
 		out.WriteByte('\n')
 		it = series.Iterator(it)

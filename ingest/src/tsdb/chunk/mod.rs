@@ -1,0 +1,257 @@
+//! Chunks: a few dozen to a few hundred samples of one series, in one of six encodings
+//! (`tsdb/chunkenc`).
+//!
+//! Decoders write flat columns: timestamps, values and start timestamps as slices that are used again
+//! for every chunk, histograms as [`engine::model::Histogram`]s.
+
+mod float_histogram;
+mod histogram;
+mod layout;
+mod start_times;
+mod xor;
+mod xor2;
+
+#[cfg(test)]
+mod tests;
+
+use engine::model::Histogram;
+use engine::{Error, Result};
+
+/// How a chunk is encoded (`chunkenc.Encoding`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// Floats, delta of delta and XOR.
+    Xor,
+    /// Histograms with whole counts.
+    Histogram,
+    /// Histograms with float counts.
+    FloatHistogram,
+    /// Floats with joint control bits, stale markers apart, and start timestamps.
+    Xor2,
+    /// Histograms with whole counts and start timestamps.
+    HistogramSt,
+    /// Histograms with float counts and start timestamps.
+    FloatHistogramSt,
+}
+
+impl Encoding {
+    /// The encoding of a chunk's encoding byte; an unknown one is an
+    /// [`Unsupported`](engine::ErrorKind::Unsupported) error.
+    pub fn from_byte(byte: u8) -> Result<Self> {
+        match byte {
+            1 => Ok(Self::Xor),
+            2 => Ok(Self::Histogram),
+            3 => Ok(Self::FloatHistogram),
+            4 => Ok(Self::Xor2),
+            5 => Ok(Self::HistogramSt),
+            6 => Ok(Self::FloatHistogramSt),
+            other => Err(Error::unsupported(format!("unknown chunk encoding {other}"))),
+        }
+    }
+
+    /// Whether the samples are floats.
+    pub fn is_float(self) -> bool {
+        matches!(self, Self::Xor | Self::Xor2)
+    }
+}
+
+/// Decoded float samples of one series, in order of time. Buffers keep their capacity.
+#[derive(Debug, Default)]
+pub struct Floats {
+    ts: Vec<i64>,
+    values: Vec<f64>,
+    starts: Vec<i64>,
+    len: usize,
+    has_starts: bool,
+}
+
+impl Floats {
+    /// Timestamps in ms.
+    pub fn ts(&self) -> &[i64] {
+        &self.ts[..self.len]
+    }
+
+    /// Values, bit-exact.
+    pub fn values(&self) -> &[f64] {
+        &self.values[..self.len]
+    }
+
+    /// Start timestamps in ms, 0 where unknown; `None` if no sample has one. (An XOR2 chunk of 128
+    /// samples writes them even where all are 0.)
+    pub fn starts(&self) -> Option<&[i64]> {
+        let starts = self.has_starts.then(|| &self.starts[..self.len])?;
+        starts.iter().any(|&start| start != 0).then_some(starts)
+    }
+
+    /// How many samples there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Forgets the samples.
+    pub fn clear(&mut self) {
+        self.len = 0;
+        self.has_starts = false;
+    }
+
+    /// Forgets the samples from `len` on.
+    pub fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    /// Keeps the samples from `from` on whose timestamp `keep` accepts.
+    pub fn retain(&mut self, from: usize, keep: impl Fn(i64) -> bool) {
+        let mut kept = from;
+        for at in from..self.len {
+            if keep(self.ts[at]) {
+                self.ts[kept] = self.ts[at];
+                self.values[kept] = self.values[at];
+                if self.has_starts {
+                    self.starts[kept] = self.starts[at];
+                }
+                kept += 1;
+            }
+        }
+        self.len = kept;
+    }
+
+    /// Appends the samples of a float chunk, its bytes without framing.
+    pub fn decode(&mut self, encoding: Encoding, chunk: &[u8]) -> Result<()> {
+        let header = chunk.first_chunk::<2>();
+        let Some(header) = header else {
+            return Err(Error::corrupt(format!("chunk of {} bytes has no header", chunk.len())));
+        };
+        let count = usize::from(u16::from_be_bytes(*header));
+        // Every sample after the second takes a bit at least.
+        if count > chunk.len() * 8 {
+            return Err(Error::corrupt(format!(
+                "chunk claims {count} samples in {} bytes",
+                chunk.len()
+            )));
+        }
+        let end = self.len + count;
+        if self.ts.len() < end {
+            self.ts.resize(end, 0);
+            self.values.resize(end, 0.0);
+        }
+        let ts = &mut self.ts[self.len..end];
+        let values = &mut self.values[self.len..end];
+        match encoding {
+            Encoding::Xor => xor::decode(&chunk[2..], ts, values)?,
+            Encoding::Xor2 => {
+                let has = chunk.get(2).is_some_and(|&header| header != 0);
+                if has && !self.has_starts {
+                    // The samples before this chunk have none.
+                    self.starts.clear();
+                    self.starts.resize(self.len, 0);
+                    self.has_starts = true;
+                }
+                if has {
+                    self.starts.resize(end, 0);
+                    let starts = &mut self.starts[self.len..end];
+                    xor2::decode(&chunk[2..], ts, values, Some(starts))?;
+                } else {
+                    xor2::decode(&chunk[2..], ts, values, None)?;
+                }
+            }
+            other => {
+                return Err(Error::internal(format!("{other:?} is not a float encoding")));
+            }
+        }
+        ascending(ts)?;
+        self.len = end;
+        if self.has_starts {
+            self.starts.resize(end, 0);
+        }
+        Ok(())
+    }
+}
+
+/// Decoded histogram samples of one series, in order of time.
+#[derive(Debug, Default)]
+pub struct Histograms {
+    /// Timestamps in ms.
+    pub ts: Vec<i64>,
+    /// Start timestamps in ms, 0 where unknown; as long as `ts`.
+    pub starts: Vec<i64>,
+    /// The histograms; as long as `ts`.
+    pub samples: Vec<Histogram>,
+}
+
+impl Histograms {
+    /// Start timestamps, `None` if no sample has one.
+    pub fn starts(&self) -> Option<&[i64]> {
+        self.starts.iter().any(|&st| st != 0).then_some(self.starts.as_slice())
+    }
+
+    /// How many samples there are.
+    pub fn len(&self) -> usize {
+        self.ts.len()
+    }
+
+    /// Whether there is no sample.
+    pub fn is_empty(&self) -> bool {
+        self.ts.is_empty()
+    }
+
+    /// Forgets the samples.
+    pub fn clear(&mut self) {
+        self.truncate(0);
+    }
+
+    /// Forgets the samples from `len` on.
+    pub fn truncate(&mut self, len: usize) {
+        self.ts.truncate(len);
+        self.starts.truncate(len);
+        self.samples.truncate(len);
+    }
+
+    /// Keeps the samples from `from` on whose timestamp `keep` accepts.
+    pub fn retain(&mut self, from: usize, keep: impl Fn(i64) -> bool) {
+        let mut kept = from;
+        for at in from..self.ts.len() {
+            if keep(self.ts[at]) {
+                self.ts.swap(kept, at);
+                self.starts.swap(kept, at);
+                self.samples.swap(kept, at);
+                kept += 1;
+            }
+        }
+        self.truncate(kept);
+    }
+
+    /// Appends the samples of a histogram chunk, its bytes without framing.
+    pub fn decode(&mut self, encoding: Encoding, chunk: &[u8]) -> Result<()> {
+        let from = self.ts.len();
+        let decoded = match encoding {
+            Encoding::Histogram => histogram::decode(chunk, false, self),
+            Encoding::HistogramSt => histogram::decode(chunk, true, self),
+            Encoding::FloatHistogram => float_histogram::decode(chunk, false, self),
+            Encoding::FloatHistogramSt => float_histogram::decode(chunk, true, self),
+            other => Err(Error::internal(format!("{other:?} is not a histogram encoding"))),
+        }
+        .and_then(|()| ascending(&self.ts[from..]));
+        if decoded.is_err() {
+            self.truncate(from);
+        }
+        decoded
+    }
+}
+
+/// Timestamps of a chunk must grow; one that does not would be lost or reordered by any reader.
+fn ascending(ts: &[i64]) -> Result<()> {
+    if ts.is_sorted_by(|a, b| a < b) {
+        return Ok(());
+    }
+    let at = ts.windows(2).position(|pair| pair[0] >= pair[1]).unwrap_or_default();
+    Err(Error::corrupt(format!(
+        "samples out of order: {} after {}",
+        ts.get(at + 1).copied().unwrap_or_default(),
+        ts.get(at).copied().unwrap_or_default()
+    )))
+}
