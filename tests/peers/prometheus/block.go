@@ -20,16 +20,16 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// series is what a block holds of one series.
-type series struct {
+// blockSeries is what a block holds of one series.
+type blockSeries struct {
 	labels labels.Labels
 	chunks []chunks.Meta
 }
 
 // writeBlock writes a block into dir with Prometheus' own writers of chunks and index. Segments are
 // cut at segmentSize bytes if it is not 0.
-func writeBlock(dir string, all []series, mint, maxt, segmentSize int64) error {
-	slices.SortFunc(all, func(a, b series) int { return labels.Compare(a.labels, b.labels) })
+func writeBlock(dir string, all []blockSeries, mint, maxt, segmentSize int64) error {
+	slices.SortFunc(all, func(a, b blockSeries) int { return labels.Compare(a.labels, b.labels) })
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}

@@ -63,8 +63,8 @@ func lset(name string, pairs ...string) labels.Labels {
 
 // encodings is a series for each encoding, kind of values, kind of timestamps and kind of start
 // timestamps, beside some with unusual labels.
-func encodings(rng *rand.Rand) []series {
-	var all []series
+func encodings(rng *rand.Rand) []blockSeries {
+	var all []blockSeries
 	for _, enc := range []chunkenc.Encoding{chunkenc.EncXOR, chunkenc.EncXOR2} {
 		for _, valueKind := range names(valueKinds) {
 			for _, timeKind := range names(timeKinds) {
@@ -73,7 +73,7 @@ func encodings(rng *rand.Rand) []series {
 						continue
 					}
 					ts := timeKinds[timeKind](rng, start, 300)
-					all = append(all, series{
+					all = append(all, blockSeries{
 						lset("floats", "encoding", enc.String(), "value", valueKind, "time", timeKind, "start", startKind),
 						floatChunks(enc, startKinds[startKind](rng, ts), ts, valueKinds[valueKind](rng, len(ts)), 120),
 					})
@@ -82,7 +82,7 @@ func encodings(rng *rand.Rand) []series {
 		}
 		for _, n := range []int{1, 2, 3, 127, 128, 129} {
 			ts := timeKinds["regular"](rng, start, n)
-			all = append(all, series{
+			all = append(all, blockSeries{
 				lset("few", "encoding", enc.String(), "n", fmt.Sprint(n)),
 				floatChunks(enc, startKinds["delta"](rng, ts), ts, valueKinds["counter"](rng, n), 1000),
 			})
@@ -93,7 +93,7 @@ func encodings(rng *rand.Rand) []series {
 			for i := range ts {
 				ts[i] = start + int64(i)*70
 			}
-			all = append(all, series{
+			all = append(all, blockSeries{
 				lset("many", "encoding", enc.String(), "size", fmt.Sprint(size)),
 				floatChunks(enc, startKinds["none"](rng, ts), ts, valueKinds["gauge"](rng, n), size),
 			})
@@ -110,7 +110,7 @@ func encodings(rng *rand.Rand) []series {
 						continue
 					}
 					ts := timeKinds["jitter"](rng, start, 150)
-					all = append(all, series{
+					all = append(all, blockSeries{
 						lset("histograms", "encoding", enc.String(), "layout", fmt.Sprint(layout), "kind", suffix, "start", startKind),
 						histogramChunks(enc, startKinds[startKind](rng, ts), ts, histogramWalk(rng, layout, suffix == "gauge", len(ts)), 40),
 					})
@@ -122,7 +122,7 @@ func encodings(rng *rand.Rand) []series {
 	mixed := floatChunks(chunkenc.EncXOR, startKinds["none"](rng, ts[:200]), ts[:200], valueKinds["counter"](rng, 200), 120)
 	mixed = append(mixed, histogramChunks(chunkenc.EncHistogram, startKinds["none"](rng, ts[200:300]), ts[200:300], histogramWalk(rng, 3, false, 100), 40)...)
 	mixed = append(mixed, floatChunks(chunkenc.EncXOR2, startKinds["fixed"](rng, ts[300:]), ts[300:], valueKinds["counter"](rng, 180), 120)...)
-	all = append(all, series{lset("mixed"), mixed})
+	all = append(all, blockSeries{lset("mixed"), mixed})
 	for _, l := range []labels.Labels{
 		lset("utf8.name/π", "läbel ☂", "wért \n\"quoted\" \\", "z", "\x00\x01"),
 		lset("utf8.name/π", "läbel ☂", "另一个"),
@@ -131,7 +131,7 @@ func encodings(rng *rand.Rand) []series {
 		labels.FromStrings("B", "x", "__name__", "capital", "a", "y"),
 		lset("capital", "a", "y"),
 	} {
-		all = append(all, series{l, floatChunks(chunkenc.EncXOR, startKinds["none"](rng, ts), ts, valueKinds["gauge"](rng, len(ts)), 120)})
+		all = append(all, blockSeries{l, floatChunks(chunkenc.EncXOR, startKinds["none"](rng, ts), ts, valueKinds["gauge"](rng, len(ts)), 120)})
 	}
 	return all
 }
@@ -181,7 +181,7 @@ func writeVersion1(dir string, rng *rand.Rand) error {
 
 // writeWild has times from -2^60 to 2^60, with the largest steps that a chunk can hold.
 func writeWild(dir string, rng *rand.Rand) error {
-	var all []series
+	var all []blockSeries
 	const edge = int64(1) << 60
 	for i := range 40 {
 		var ts []int64
@@ -191,13 +191,13 @@ func writeWild(dir string, rng *rand.Rand) error {
 			t += 1 + rng.Int64N(int64(1)<<(1+rng.IntN(59)))
 		}
 		for _, enc := range []chunkenc.Encoding{chunkenc.EncXOR, chunkenc.EncXOR2} {
-			all = append(all, series{
+			all = append(all, blockSeries{
 				lset("wild", "encoding", enc.String(), "n", fmt.Sprint(i)),
 				floatChunks(enc, startKinds["wild"](rng, ts), ts, valueKinds["bits"](rng, len(ts)), 120),
 			})
 		}
 		for _, enc := range []chunkenc.Encoding{chunkenc.EncHistogramST, chunkenc.EncFloatHistogramST} {
-			all = append(all, series{
+			all = append(all, blockSeries{
 				lset("wild_histogram", "encoding", enc.String(), "n", fmt.Sprint(i)),
 				histogramChunks(enc, startKinds["wild"](rng, ts), ts, histogramWalk(rng, i%12, i%2 == 0, len(ts)), 50),
 			})
@@ -208,21 +208,21 @@ func writeWild(dir string, rng *rand.Rand) error {
 
 // writeLong is a compacted block of 24 h in small segments; chunks cross the edges of time buckets.
 func writeLong(dir string, rng *rand.Rand) error {
-	var all []series
+	var all []blockSeries
 	for i := range 30 {
 		ts := timeKinds["jitter"](rng, start+rng.Int64N(hour), int(22*hour/scrape))
 		if i%5 == 0 { // Lives for a while only.
 			ts = ts[1000+rng.IntN(1000):][:1500]
 		}
 		name := []string{"alpha_total", "beta", "gamma"}[i%3]
-		all = append(all, series{
+		all = append(all, blockSeries{
 			lset(name, "instance", fmt.Sprint(i)),
 			floatChunks(chunkenc.EncXOR, startKinds["none"](rng, ts), ts, valueKinds["counter"](rng, len(ts)), 100+rng.IntN(60)),
 		})
 	}
 	for i := range 3 {
 		ts := timeKinds["regular"](rng, start+hour, 3000)
-		all = append(all, series{
+		all = append(all, blockSeries{
 			lset("delta_seconds", "instance", fmt.Sprint(i)),
 			histogramChunks(chunkenc.EncHistogram, startKinds["none"](rng, ts), ts, histogramWalk(rng, i, false, len(ts)), 70),
 		})
@@ -237,7 +237,7 @@ func writeOverlap(dir string, rng *rand.Rand) error {
 	first := floatChunks(chunkenc.EncXOR, startKinds["none"](rng, ts[:120]), ts[:120], valueKinds["gauge"](rng, 120), 120)
 	second := floatChunks(chunkenc.EncXOR, startKinds["none"](rng, ts[100:]), ts[100:], valueKinds["gauge"](rng, 100), 120)
 	second[0].MinTime = first[0].MaxTime + 1
-	return writeBlock(dir, []series{{lset("overlap"), append(first, second...)}}, start, start+blockMs, 0)
+	return writeBlock(dir, []blockSeries{{lset("overlap"), append(first, second...)}}, start, start+blockMs, 0)
 }
 
 // writeDisorder has a chunk whose timestamps go back: the appender writes what it is given.
@@ -245,7 +245,7 @@ func writeDisorder(dir string, rng *rand.Rand) error {
 	ts := timeKinds["regular"](rng, start, 120)
 	ts[60], ts[61] = ts[61], ts[60]
 	chunks := floatChunks(chunkenc.EncXOR, startKinds["none"](rng, ts), ts, valueKinds["gauge"](rng, 120), 120)
-	return writeBlock(dir, []series{{lset("disorder"), chunks}}, start, start+blockMs, 0)
+	return writeBlock(dir, []blockSeries{{lset("disorder"), chunks}}, start, start+blockMs, 0)
 }
 
 // seriesRefs are the references of a block's series, in order.
