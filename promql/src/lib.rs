@@ -1,7 +1,9 @@
 //! PromQL, planned onto DataFusion.
 
+pub mod ast;
 pub mod exec;
 pub mod functions;
+pub mod parse;
 pub mod query;
 
 mod evaluate;
