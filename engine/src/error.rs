@@ -123,6 +123,9 @@ impl From<datafusion::error::DataFusionError> for Error {
                     Some(own) => own.clone(),
                     None => Error::internal(inner.to_string()),
                 },
+                D::ResourcesExhausted(message) => {
+                    Error::new(ErrorKind::ResourcesExhausted, message.clone())
+                }
                 other => Error::internal(other.to_string()),
             },
             D::ResourcesExhausted(message) => Error::new(ErrorKind::ResourcesExhausted, message),

@@ -6,6 +6,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::error::Result;
 
 use super::grid::{Grid, GridRows};
+use crate::functions::Scalar;
 
 /// A scalar parameter.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,16 +59,11 @@ impl ArgumentValues {
         Ok(())
     }
 
-    /// One value a step.
-    pub fn get(&self) -> &[f64] {
-        &self.values
-    }
-
-    /// The value, if it is the same at every step.
-    pub fn constant(&self) -> Option<f64> {
+    /// The values, as the kernels take them.
+    pub fn scalar(&self) -> Scalar {
         match self.argument {
-            Argument::Constant(value) => Some(value),
-            Argument::Input(_) => None,
+            Argument::Constant(value) => Scalar::Constant(value),
+            Argument::Input(_) => Scalar::Steps(self.values.as_slice().into()),
         }
     }
 }

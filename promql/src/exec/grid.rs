@@ -51,6 +51,16 @@ impl Grid {
         Self { start: time, step: 1, steps: 1 }
     }
 
+    /// The steps `start + k*step <= end`; none if `end` lies before `start`.
+    pub fn until(start: i64, end: i64, step: i64) -> Self {
+        let step = step.max(1);
+        let steps = match end.checked_sub(start) {
+            Some(length) if length >= 0 => usize::try_from(length / step).unwrap_or(0) + 1,
+            _ => 0,
+        };
+        Self { start, step, steps }
+    }
+
     /// The time of step `at` in ms.
     #[inline]
     pub fn time(&self, at: usize) -> i64 {
@@ -278,6 +288,13 @@ mod tests {
         assert_eq!(shape(1024), (1, 1024));
         assert_eq!(shape(1441), (2, 721));
         assert_eq!(shape(11_000), (11, 1000));
+    }
+
+    #[test]
+    fn steps_end_at_or_before_the_end() {
+        assert_eq!(Grid::until(0, 100, 30).steps, 4);
+        assert_eq!(Grid::until(0, 90, 30).end(), 90);
+        assert_eq!(Grid::until(10, 9, 30).steps, 0);
     }
 
     #[test]

@@ -1,0 +1,144 @@
+//! `MergeSeriesExec`: series whose labels have become equal are one series.
+//!
+//! Dropping the metric's name or replacing labels can give two series the same labels. Where they
+//! have values at different steps they are one series; two values at one step are an error. After a
+//! range function even values at different steps are one (`strict`), as in Prometheus. The planner
+//! puts this operator in only where labels really collide.
+//!
+//! ```text
+//! target of series 0, 1, 2 is 0, 1, 0
+//! series 0   1 _ _                        series 0   1 _ 3
+//! series 1   5 5 5           →            series 1   5 5 5
+//! series 2   _ _ 3
+//! ```
+
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use arrow::record_batch::RecordBatch;
+use datafusion::error::Result;
+use datafusion::physical_plan::ExecutionPlan;
+
+use super::fault::Fault;
+use super::grid::{Grid, GridBuilder, GridRows};
+use super::operator::{Operator, OperatorExec, Transform, single};
+
+/// `input` with series `s` as series `target[s]`.
+pub fn merge_series(
+    input: Arc<dyn ExecutionPlan>,
+    grid: Grid,
+    target: Arc<[u32]>,
+    strict: bool,
+) -> Arc<dyn ExecutionPlan> {
+    OperatorExec::create(Arc::new(MergeSeries { grid, target, strict }), vec![single(input)])
+}
+
+#[derive(Debug)]
+struct MergeSeries {
+    grid: Grid,
+    target: Arc<[u32]>,
+    strict: bool,
+}
+
+impl Operator for MergeSeries {
+    fn name(&self) -> &'static str {
+        "MergeSeriesExec"
+    }
+
+    fn describe(&self) -> String {
+        let targets = self.target.iter().max().map_or(0, |&last| last + 1);
+        format!("from={}, to={targets}", self.target.len())
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.grid.schema()
+    }
+
+    fn transform(&self, _partition: usize) -> Result<Box<dyn Transform>> {
+        let targets = self.target.iter().max().map_or(0, |&last| last as usize + 1);
+        let mut sources = vec![0u32; targets];
+        for &target in self.target.iter() {
+            sources[target as usize] += 1;
+        }
+        Ok(Box::new(MergeStream {
+            grid: self.grid,
+            target: Arc::clone(&self.target),
+            strict: self.strict,
+            sources,
+            merged: vec![None; targets],
+            held: 0,
+            next: None,
+            builder: GridBuilder::new(self.grid),
+            ready: None,
+        }))
+    }
+}
+
+type Row = (Vec<f64>, Vec<bool>);
+
+struct MergeStream {
+    grid: Grid,
+    target: Arc<[u32]>,
+    strict: bool,
+    /// How many series each target has; rows of targets with one go through.
+    sources: Vec<u32>,
+    merged: Vec<Option<Row>>,
+    held: usize,
+    next: Option<usize>,
+    builder: GridBuilder,
+    ready: Option<RecordBatch>,
+}
+
+impl Transform for MergeStream {
+    fn push(&mut self, _input: usize, batch: RecordBatch) -> Result<()> {
+        for (series, values, valid) in GridRows::new(batch, self.grid)?.iter() {
+            let target = self.target[series as usize];
+            if self.sources[target as usize] == 1 {
+                self.builder.push(target, values, valid);
+                continue;
+            }
+            match &mut self.merged[target as usize] {
+                Some(_) if self.strict => return Err(Fault::SameLabels.into()),
+                Some((merged, present)) => {
+                    for slot in (0..values.len()).filter(|&slot| valid[slot]) {
+                        if present[slot] {
+                            return Err(Fault::SameLabels.into());
+                        }
+                        merged[slot] = values[slot];
+                        present[slot] = true;
+                    }
+                }
+                empty => {
+                    self.held += values.len() * 9;
+                    *empty = Some((values.to_vec(), valid.to_vec()));
+                }
+            }
+        }
+        self.ready = self.builder.take()?;
+        Ok(())
+    }
+
+    fn end(&mut self, _input: usize) -> Result<()> {
+        self.next = Some(0);
+        Ok(())
+    }
+
+    fn take(&mut self) -> Result<Option<RecordBatch>> {
+        if let Some(batch) = self.ready.take() {
+            return Ok(Some(batch));
+        }
+        let Some(mut next) = self.next else { return Ok(None) };
+        while next < self.merged.len() && !self.builder.is_full() {
+            if let Some((values, valid)) = self.merged[next].take() {
+                self.builder.push(next as u32, &values, &valid);
+            }
+            next += 1;
+        }
+        self.next = Some(next);
+        self.builder.take()
+    }
+
+    fn held(&self) -> usize {
+        self.held
+    }
+}

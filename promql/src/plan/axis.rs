@@ -1,0 +1,144 @@
+//! Times: the steps of a query and of its subqueries, and the windows of its selectors.
+
+use engine::{Error, ErrorKind, Result};
+
+use crate::ast::{At, Selector, Subquery};
+use crate::exec::grid::Grid;
+use crate::functions::Windows;
+use crate::query::Evaluation;
+
+/// Most steps of a query or subquery. A row of so many steps is 45 MB.
+const MAX_STEPS: usize = 5_000_000;
+
+/// What of the request decides which samples are looked at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Times {
+    /// The first step of the query in ms.
+    pub(crate) start: i64,
+    /// The end of the query in ms; the last step may be before.
+    pub(crate) end: i64,
+    /// The query's step in ms; 0 for an instant query.
+    pub(crate) step: i64,
+    /// How far an instant selector looks back in ms.
+    pub(crate) lookback: i64,
+    /// The step of subqueries that name none, in ms.
+    pub(crate) subquery_step: i64,
+}
+
+impl Times {
+    /// The times of a request, and its steps.
+    pub(crate) fn new(
+        evaluation: Evaluation,
+        lookback: i64,
+        subquery_step: i64,
+    ) -> Result<(Self, Grid)> {
+        let (lookback, subquery_step) = (lookback.max(1), subquery_step.max(1));
+        let (start, end, step) = match evaluation {
+            Evaluation::Instant { time } => (time, time, 0),
+            Evaluation::Range { start, end, step } => (start, end, step),
+        };
+        let grid = match step {
+            0 => Grid::instant(start),
+            _ => checked(Grid::until(start, end, step))?,
+        };
+        Ok((Self { start, end, step, lookback, subquery_step }, grid))
+    }
+
+    /// The time of an `@`.
+    fn at(&self, at: Option<At>) -> Option<i64> {
+        at.map(|at| match at {
+            At::Time(time) => time,
+            At::Start => self.start,
+            At::End => self.end,
+        })
+    }
+
+    /// The windows of `range` ms of a selector.
+    pub(crate) fn windows(&self, selector: &Selector, range: i64, grid: Grid) -> Windows {
+        self.shifted(selector.at, selector.offset, range, grid)
+    }
+
+    /// The windows of a subquery's range, over its own steps.
+    pub(crate) fn subquery_windows(&self, subquery: &Subquery, grid: Grid) -> Windows {
+        self.shifted(subquery.at, subquery.offset, subquery.range, grid)
+    }
+
+    fn shifted(&self, at: Option<At>, offset: i64, range: i64, grid: Grid) -> Windows {
+        match self.at(at) {
+            Some(time) => Windows::fixed(grid, range, offset, time),
+            None => Windows::new(grid, range, offset),
+        }
+    }
+
+    /// The steps of a subquery: the multiples of its step that any window holds
+    /// (`subqueryTimeRange` in promql/engine.go).
+    pub(crate) fn subquery_grid(&self, subquery: &Subquery, parent: Grid) -> Result<Grid> {
+        let step = subquery.step.unwrap_or(self.subquery_step);
+        let (first, last) = match self.at(subquery.at) {
+            Some(time) => (time, time),
+            None => (parent.start, parent.end()),
+        };
+        let before = first.saturating_sub(subquery.offset).saturating_sub(subquery.range);
+        let mut start = step * (before / step);
+        if start <= before {
+            start = start.saturating_add(step);
+        }
+        let end = last.saturating_sub(subquery.offset);
+        let grid = Grid::until(start, end, step);
+        checked(if parent.steps == 0 { Grid { steps: 0, ..grid } } else { grid })
+    }
+}
+
+fn checked(grid: Grid) -> Result<Grid> {
+    if grid.steps > MAX_STEPS {
+        return Err(Error::new(
+            ErrorKind::ResourcesExhausted,
+            format!("{} steps are more than the {MAX_STEPS} that a query may have", grid.steps),
+        ));
+    }
+    Ok(grid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ast::Expr;
+
+    fn times() -> Times {
+        Times { start: 0, end: 100_000, step: 10_000, lookback: 300_000, subquery_step: 60_000 }
+    }
+
+    fn subquery(range: i64, step: Option<i64>, offset: i64, at: Option<At>) -> Subquery {
+        Subquery { expr: Expr::Number(1.0), range, step, offset, at }
+    }
+
+    #[test]
+    fn subqueries_step_on_multiples_of_their_step() {
+        let parent = Grid { start: 100_000, step: 10_000, steps: 3 };
+        let cases = [
+            // (100 s - 30 s, 120 s], multiples of 20 s: the first is later than 70 s.
+            (subquery(30_000, Some(20_000), 0, None), 80_000, 3),
+            // A multiple on the left edge is out.
+            (subquery(20_000, Some(20_000), 0, None), 100_000, 2),
+            (subquery(30_000, Some(20_000), 5_000, None), 80_000, 2),
+            (subquery(100_000, None, 0, None), 60_000, 2),
+            // Division truncates toward zero, so the first step is a multiple later than -30 s.
+            (subquery(30_000, Some(20_000), 0, Some(At::Start)), -20_000, 2),
+        ];
+        for (subquery, start, steps) in cases {
+            let grid = times().subquery_grid(&subquery, parent).unwrap();
+            assert_eq!((grid.start, grid.steps), (start, steps), "{subquery:?}");
+        }
+    }
+
+    #[test]
+    fn too_many_steps_are_refused_before_memory_is_taken() {
+        let parent = Grid::instant(0);
+        let year = 365 * 86_400_000;
+        let error = times().subquery_grid(&subquery(10 * year, Some(1), 0, None), parent);
+        assert_eq!(error.unwrap_err().kind(), ErrorKind::ResourcesExhausted);
+        let far =
+            subquery(i64::MAX / 1_000_000, Some(1), i64::MIN / 2, Some(At::Time(i64::MAX / 5)));
+        assert!(times().subquery_grid(&far, parent).is_err());
+    }
+}

@@ -1,0 +1,92 @@
+//! Which parts of a query are the same at every step, and which scalars are known at planning.
+
+use crate::ast::{Binary, Call, Expr};
+use crate::functions::binary::BinaryOp;
+
+/// Functions whose value depends on the step although their arguments do not
+/// (`AtModifierUnsafeFunctions` in promql/functions.go).
+const DEPENDS_ON_STEP: [&str; 11] = [
+    "days_in_month",
+    "day_of_month",
+    "day_of_week",
+    "day_of_year",
+    "hour",
+    "minute",
+    "month",
+    "year",
+    "predict_linear",
+    "time",
+    "timestamp",
+];
+
+/// Whether `expr` has one value for all steps (`preprocessExprHelper` in promql/engine.go).
+pub(crate) fn is_invariant(expr: &Expr) -> bool {
+    match expr {
+        Expr::Number(_) | Expr::Text(_) => true,
+        Expr::Instant(selector) | Expr::Range(selector, _) => selector.at.is_some(),
+        Expr::Subquery(subquery) => subquery.at.is_some(),
+        Expr::Call(Call { function: "timestamp", args }) => {
+            matches!(args.as_slice(), [Expr::Instant(selector)] if selector.at.is_some())
+        }
+        Expr::Call(call) if DEPENDS_ON_STEP.contains(&call.function) => false,
+        Expr::Call(_) | Expr::Aggregate(_) | Expr::Binary(_) | Expr::Negate(_) => {
+            expr.children().into_iter().all(is_invariant)
+        }
+    }
+}
+
+/// The value of a scalar expression that needs no samples and no step.
+pub(crate) fn constant(expr: &Expr) -> Option<f64> {
+    match expr {
+        Expr::Number(value) => Some(*value),
+        Expr::Negate(inner) => constant(inner).map(|value| -value),
+        Expr::Call(Call { function: "pi", .. }) => Some(std::f64::consts::PI),
+        Expr::Binary(binary) => {
+            let Binary { op, left, right, .. } = binary.as_ref();
+            let op = BinaryOp::from_symbol(op.symbol())?;
+            Some(op.scalar(constant(left)?, constant(right)?))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::{Features, parse};
+
+    #[test]
+    fn parts_under_at_are_the_same_at_every_step() {
+        let invariant = |query: &str| is_invariant(&parse(query, Features::default()).unwrap());
+        for query in [
+            "m @ 10",
+            "rate(m[5m] @ end())",
+            "sum(m @ 1) + 2",
+            "max_over_time(m[1h:1m] @ 5)",
+            "timestamp(m @ 1)",
+            "vector(1)",
+        ] {
+            assert!(invariant(query), "{query}");
+        }
+        for query in [
+            "m",
+            "m @ 10 + m",
+            "time()",
+            "hour(m @ 1)",
+            "timestamp(abs(m @ 1))",
+            "predict_linear(m[5m] @ 1, 5)",
+            "topk(scalar(m), m @ 1)",
+        ] {
+            assert!(!invariant(query), "{query}");
+        }
+    }
+
+    #[test]
+    fn scalars_without_samples_are_numbers() {
+        let value = |query: &str| constant(&parse(query, Features::default()).unwrap());
+        assert_eq!(value("-(1 + 2) ^ 2 * 3"), Some(-27.0));
+        assert_eq!(value("2 > bool 1"), Some(1.0));
+        assert_eq!(value("1 + time()"), None);
+        assert_eq!(value("vector(1)"), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! From syntax tree to physical plan.
+//!
+//! ```text
+//! parse ─ Times (steps, windows) ─ selectors::resolve (all at once) ─ Planner (a file a node kind)
+//! ```
+//!
+//! The planner walks the tree once. What it knows of a node is in [`Node`]: the plan that makes its
+//! grid, and the labels of its series, which the operators never see. Everything that depends on
+//! labels is decided here: groups, matches, dropped names, labels that collide.
+
+mod aggregate;
+mod axis;
+mod call;
+mod invariant;
+mod labels;
+mod range_call;
+mod selectors;
+mod series;
+
+use std::sync::Arc;
+
+use datafusion::physical_plan::ExecutionPlan;
+use engine::{Error, Result};
+
+use crate::ast::{Expr, Subquery};
+use crate::exec::Argument;
+use crate::exec::cell::{CellFunction, cell_function};
+use crate::exec::grid::Grid;
+use crate::exec::merge_series::merge_series;
+use crate::exec::repeat::repeat;
+use crate::exec::scalar::{ScalarSource, scalar};
+use crate::exec::subquery::subquery;
+use crate::exec::window::WindowFunction;
+
+pub(crate) use axis::Times;
+pub(crate) use selectors::{Selectors, resolve};
+pub(crate) use series::SeriesSet;
+
+/// A planned instant vector or scalar.
+#[derive(Debug)]
+pub(crate) struct Node {
+    /// The plan of its grid batches.
+    pub(crate) plan: Arc<dyn ExecutionPlan>,
+    /// The labels of its series.
+    pub(crate) series: SeriesSet,
+    /// Its steps.
+    pub(crate) grid: Grid,
+    /// Whether the order of its rows is part of the answer (`sort`, `topk`).
+    pub(crate) ordered: bool,
+}
+
+/// A planned range vector: samples rather than a grid.
+#[derive(Debug)]
+pub(crate) struct Runs {
+    /// The plan of its run batches.
+    pub(crate) plan: Arc<dyn ExecutionPlan>,
+    /// The labels of its series.
+    pub(crate) series: SeriesSet,
+}
+
+/// Plans one query.
+#[derive(Debug)]
+pub(crate) struct Planner<'a> {
+    pub(crate) times: Times,
+    pub(crate) selectors: &'a Selectors,
+    pub(crate) infos: Vec<String>,
+}
+
+impl Planner<'_> {
+    /// Plans a scalar or instant vector on `grid`.
+    pub(crate) fn plan(&mut self, expr: &Expr, grid: Grid) -> Result<Node> {
+        if let Some(value) = invariant::constant(expr) {
+            return Ok(scalar_node(ScalarSource::Constant(value), grid));
+        }
+        let once = selectors::evaluated_at(expr, grid);
+        if once != grid {
+            let node = self.plan(expr, once)?;
+            return Ok(Node { plan: repeat(node.plan, once, grid), grid, ..node });
+        }
+        match expr {
+            Expr::Instant(selector) => {
+                let windows = self.times.windows(selector, self.times.lookback, grid);
+                let runs = self.selectors.runs(selector);
+                let plan = WindowFunction::instant(runs, grid, windows, false);
+                let series = SeriesSet::from_roster(self.selectors.roster(selector));
+                Ok(Node { plan, series, grid, ordered: false })
+            }
+            Expr::Call(call) => self.call(call, grid),
+            Expr::Aggregate(aggregate) => self.aggregate(aggregate, grid),
+            Expr::Negate(inner) => {
+                let node = self.plan(inner, grid)?;
+                let plan = cell_function(node.plan, grid, CellFunction::Negate, Vec::new());
+                Ok(without_name(Node { plan, ..node }, false))
+            }
+            Expr::Binary(_) => Err(Error::unsupported("not supported yet: binary operations")),
+            Expr::Number(_) | Expr::Text(_) | Expr::Range(..) | Expr::Subquery(_) => {
+                Err(Error::internal(format!("a {} is no instant vector", expr.value_type())))
+            }
+        }
+    }
+
+    /// Plans a scalar parameter. One that varies becomes an input, added to `sides`.
+    fn argument(
+        &mut self,
+        expr: &Expr,
+        grid: Grid,
+        sides: &mut Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Argument> {
+        if let Some(value) = invariant::constant(expr) {
+            return Ok(Argument::Constant(value));
+        }
+        sides.push(self.plan(expr, grid)?.plan);
+        Ok(Argument::Input(sides.len() - 1))
+    }
+
+    /// Plans the samples of a subquery whose parent has the steps of `grid`.
+    pub(crate) fn subquery(&mut self, node: &Subquery, grid: Grid) -> Result<Runs> {
+        let inner = self.times.subquery_grid(node, grid)?;
+        let Node { plan, series, .. } = self.plan(&node.expr, inner)?;
+        Ok(Runs { plan: subquery(plan, inner), series })
+    }
+}
+
+/// A scalar that needs no samples.
+fn scalar_node(source: ScalarSource, grid: Grid) -> Node {
+    let series = SeriesSet::one(engine::model::Labels::empty());
+    Node { plan: scalar(source, grid), series, grid, ordered: false }
+}
+
+/// The node without its series' metric names. Series that are then equal are merged: step by step,
+/// or, if `strict`, not at all.
+fn without_name(node: Node, strict: bool) -> Node {
+    let (series, target) = node.series.without_name();
+    match target {
+        None => Node { series, ..node },
+        Some(target) => {
+            let plan = merge_series(node.plan, node.grid, target.into(), strict);
+            Node { plan, series, ordered: false, ..node }
+        }
+    }
+}

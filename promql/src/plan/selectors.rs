@@ -1,0 +1,175 @@
+//! Finds the selectors of a query, says what each needs, and resolves all of them at once.
+
+use std::sync::Arc;
+
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::empty::EmptyExec;
+use engine::Result;
+use engine::model::TimeRange;
+use engine::source::{Columns, Resolved, Roster, Select, SelectOptions, SeriesSource, run_schema};
+use futures::future::try_join_all;
+
+use super::axis::Times;
+use super::invariant::is_invariant;
+use crate::ast::{AggregateOp, BinaryOp, Call, Expr, Selector};
+use crate::exec::grid::Grid;
+use crate::functions::{RangeFunction, Windows};
+
+/// The series of each selector, by its number.
+#[derive(Debug)]
+pub(crate) struct Selectors {
+    of_selector: Vec<usize>,
+    resolved: Vec<Resolved>,
+}
+
+impl Selectors {
+    /// The series of `selector`.
+    pub(crate) fn roster(&self, selector: &Selector) -> Arc<Roster> {
+        Arc::clone(&self.resolved[self.of_selector[selector.id]].roster)
+    }
+
+    /// The plan of its samples.
+    pub(crate) fn runs(&self, selector: &Selector) -> Arc<dyn ExecutionPlan> {
+        Arc::clone(&self.resolved[self.of_selector[selector.id]].runs)
+    }
+
+    /// What could not be read.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings: Vec<String> =
+            self.resolved.iter().flat_map(|resolved| resolved.warnings.clone()).collect();
+        warnings.sort_unstable();
+        warnings.dedup();
+        warnings
+    }
+}
+
+/// Resolves the selectors of `expr`, equal ones once, all at the same time.
+pub(crate) async fn resolve(
+    expr: &Expr,
+    times: &Times,
+    grid: Grid,
+    source: &dyn SeriesSource,
+    options: &SelectOptions,
+) -> Result<Selectors> {
+    let mut found = Vec::new();
+    collect(expr, times, grid, Need::default(), &mut found)?;
+    found.sort_by_key(|(id, _)| *id);
+    let mut selects: Vec<Select> = Vec::new();
+    let mut of_selector = Vec::with_capacity(found.len());
+    for (_, select) in found {
+        let known = selects.iter().position(|known| same(known, &select));
+        of_selector.push(known.unwrap_or(selects.len()));
+        if known.is_none() {
+            selects.push(select);
+        }
+    }
+    let resolved = try_join_all(selects.iter().map(|select| async move {
+        if select.range.is_empty() {
+            return Ok(nothing());
+        }
+        source.resolve(select, options).await
+    }));
+    Ok(Selectors { of_selector, resolved: resolved.await? })
+}
+
+fn nothing() -> Resolved {
+    Resolved {
+        roster: Arc::new(Roster::default()),
+        runs: Arc::new(EmptyExec::new(run_schema())),
+        warnings: Vec::new(),
+    }
+}
+
+fn same(a: &Select, b: &Select) -> bool {
+    a.range == b.range
+        && a.columns == b.columns
+        && a.counter == b.counter
+        && a.matchers.len() == b.matchers.len()
+        && a.matchers.iter().all(|matcher| b.matchers.contains(matcher))
+        && b.matchers.iter().all(|matcher| a.matchers.contains(matcher))
+}
+
+/// What the expression above needs of a selector's samples.
+#[derive(Debug, Clone, Copy)]
+struct Need {
+    columns: Columns,
+    counter: bool,
+}
+
+impl Default for Need {
+    fn default() -> Self {
+        Self { columns: Columns::Values, counter: false }
+    }
+}
+
+const PRESENCE: Need = Need { columns: Columns::Timestamps, counter: false };
+
+/// Walks down with the steps at which each part is evaluated.
+fn collect(
+    expr: &Expr,
+    times: &Times,
+    grid: Grid,
+    need: Need,
+    found: &mut Vec<(usize, Select)>,
+) -> Result<()> {
+    let grid = evaluated_at(expr, grid);
+    match expr {
+        Expr::Number(_) | Expr::Text(_) => Ok(()),
+        Expr::Instant(selector) => {
+            found.push(select(selector, times.windows(selector, times.lookback, grid), need));
+            Ok(())
+        }
+        Expr::Range(selector, range) => {
+            found.push(select(selector, times.windows(selector, *range, grid), need));
+            Ok(())
+        }
+        Expr::Subquery(subquery) => {
+            let inner = times.subquery_grid(subquery, grid)?;
+            collect(&subquery.expr, times, inner, Need::default(), found)
+        }
+        Expr::Call(call) => {
+            let need = need_of_call(call);
+            call.args.iter().try_for_each(|arg| collect(arg, times, grid, need, found))
+        }
+        Expr::Aggregate(aggregate) => {
+            if let Some(param) = &aggregate.param {
+                collect(param, times, grid, Need::default(), found)?;
+            }
+            let presence = matches!(aggregate.op, AggregateOp::Count | AggregateOp::Group);
+            let need = if presence { PRESENCE } else { Need::default() };
+            collect(&aggregate.expr, times, grid, need, found)
+        }
+        Expr::Binary(binary) => {
+            collect(&binary.left, times, grid, Need::default(), found)?;
+            let presence = matches!(binary.op, BinaryOp::And | BinaryOp::Unless);
+            let need = if presence { PRESENCE } else { Need::default() };
+            collect(&binary.right, times, grid, need, found)
+        }
+        Expr::Negate(inner) => collect(inner, times, grid, Need::default(), found),
+    }
+}
+
+/// The steps at which `expr` is evaluated, when it is asked for on `grid`: one is enough for a part
+/// that is the same at every step.
+pub(crate) fn evaluated_at(expr: &Expr, grid: Grid) -> Grid {
+    if grid.steps > 1 && is_invariant(expr) { Grid::instant(grid.start) } else { grid }
+}
+
+fn need_of_call(call: &Call) -> Need {
+    match RangeFunction::from_name(call.function) {
+        Some(function) => Need { columns: function.columns(), counter: function.counter() },
+        None if matches!(call.function, "absent" | "absent_over_time" | "timestamp") => PRESENCE,
+        None => Need::default(),
+    }
+}
+
+fn select(selector: &Selector, windows: Windows, need: Need) -> (usize, Select) {
+    let (min, max) = windows.span().unwrap_or((0, -1));
+    let select = Select {
+        matchers: selector.matchers.clone(),
+        range: TimeRange::new(min, max),
+        columns: need.columns,
+        counter: need.counter,
+    };
+    (selector.id, select)
+}

@@ -1,0 +1,94 @@
+//! A query's memory: a limit of its own under that of the process.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use datafusion::common::resources_datafusion_err;
+use datafusion::error::Result;
+use datafusion::execution::memory_pool::{MemoryLimit, MemoryPool, MemoryReservation};
+
+/// A pool that takes from its parent, up to a limit of its own.
+#[derive(Debug)]
+pub(crate) struct ChildPool {
+    parent: Arc<dyn MemoryPool>,
+    limit: usize,
+    used: AtomicUsize,
+}
+
+impl ChildPool {
+    /// A pool of at most `limit` bytes under `parent`.
+    pub(crate) fn new(parent: Arc<dyn MemoryPool>, limit: usize) -> Self {
+        Self { parent, limit, used: AtomicUsize::new(0) }
+    }
+}
+
+impl fmt::Display for ChildPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "query(used: {}, limit: {})", self.reserved(), self.limit)
+    }
+}
+
+impl MemoryPool for ChildPool {
+    fn name(&self) -> &str {
+        "query"
+    }
+
+    fn grow(&self, reservation: &MemoryReservation, additional: usize) {
+        self.parent.grow(reservation, additional);
+        self.used.fetch_add(additional, Ordering::Relaxed);
+    }
+
+    fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
+        self.used.fetch_sub(shrink, Ordering::Relaxed);
+        self.parent.shrink(reservation, shrink);
+    }
+
+    fn try_grow(&self, reservation: &MemoryReservation, additional: usize) -> Result<()> {
+        let fits = |used: usize| used.checked_add(additional).filter(|&used| used <= self.limit);
+        self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits).map_err(|used| {
+            resources_datafusion_err!(
+                "query needs more than its {} bytes of memory: {} asks for {additional}, {used} are in use",
+                self.limit,
+                reservation.consumer().name()
+            )
+        })?;
+        self.parent.try_grow(reservation, additional).inspect_err(|_| {
+            self.used.fetch_sub(additional, Ordering::Relaxed);
+        })
+    }
+
+    fn reserved(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
+    fn memory_limit(&self) -> MemoryLimit {
+        MemoryLimit::Finite(self.limit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer};
+
+    use super::*;
+
+    #[test]
+    fn both_limits_hold_and_everything_is_given_back() {
+        let process: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(100));
+        let child = |limit| -> Arc<dyn MemoryPool> {
+            Arc::new(ChildPool::new(Arc::clone(&process), limit))
+        };
+        let (one, two) = (child(80), child(80));
+        let first = MemoryConsumer::new("first").register(&one);
+        let second = MemoryConsumer::new("second").register(&two);
+        assert!(first.try_grow(81).is_err(), "more than the query's limit");
+        first.try_grow(70).unwrap();
+        assert!(second.try_grow(40).is_err(), "more than the process' limit");
+        assert_eq!((one.reserved(), two.reserved(), process.reserved()), (70, 0, 70));
+        drop(first);
+        second.try_grow(40).unwrap();
+        drop(second);
+        assert_eq!((one.reserved(), two.reserved(), process.reserved()), (0, 0, 0));
+    }
+}
