@@ -4,5 +4,9 @@
 //! | module | holds |
 //! |---|---|
 //! | [`tsdb`] | reader of Prometheus' blocks, in a folder or a bucket |
+//! | [`convert`] | a block of Prometheus becomes a block of Stoa |
+//! | [`sidecar`] | ships a running Prometheus' blocks to the bucket |
 
+pub mod convert;
+pub mod sidecar;
 pub mod tsdb;

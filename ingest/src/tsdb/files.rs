@@ -48,6 +48,13 @@ impl LocalBlock {
         Self { name: dir.display().to_string(), dir, open: Mutex::default() }
     }
 
+    /// The same block, called `name` in errors.
+    #[must_use]
+    pub fn called(mut self, name: impl Into<String>) -> Self {
+        self.name = name.into();
+        self
+    }
+
     /// The folder.
     pub fn dir(&self) -> &Path {
         &self.dir

@@ -2,8 +2,11 @@
 
 use std::collections::HashMap;
 
+use engine::block::BlockId;
 use engine::model::TimeRange;
 use engine::{Error, Result};
+use ulid::Ulid;
+use xxhash_rust::xxh3::Xxh3;
 
 use super::cursor::Cursor;
 use super::files::BlockFiles;
@@ -76,6 +79,26 @@ impl Tombstones {
     pub fn of(&self, series: u64) -> &[TimeRange] {
         self.by_series.get(&series).map_or(&[], Vec::as_slice)
     }
+}
+
+/// An id for the content of a block's tombstones file, `None` if there are no tombstones: converters
+/// take it as one of a block's sources.
+pub fn fingerprint(files: &dyn BlockFiles) -> Result<Option<BlockId>> {
+    let tombstones = Tombstones::read(files)?;
+    let mut series: Vec<_> = tombstones.by_series.into_iter().collect();
+    if series.is_empty() {
+        return Ok(None);
+    }
+    series.sort_unstable_by_key(|(series, _)| *series);
+    let mut hash = Xxh3::new();
+    for (series, intervals) in series {
+        hash.update(&series.to_le_bytes());
+        for interval in intervals {
+            hash.update(&interval.min.to_le_bytes());
+            hash.update(&interval.max.to_le_bytes());
+        }
+    }
+    Ok(Some(BlockId(Ulid::from_parts(0, hash.digest128()))))
 }
 
 /// Sorts intervals, joins those that touch, drops empty ones.
