@@ -1,1 +1,3 @@
 //! The block format: committed buckets stay readable, damage is found.
+
+mod readers;

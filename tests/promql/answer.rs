@@ -4,18 +4,18 @@ use std::collections::BTreeMap;
 
 /// A question. Times are in ms.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Question {
+pub(crate) struct Question {
     /// Whose query it is: a group of the query file, or a line's name.
-    pub(super) about: String,
+    pub(crate) about: String,
     /// The PromQL text; the selector of a metadata call, or empty.
-    pub(super) query: String,
+    pub(crate) query: String,
     /// What is asked.
-    pub(super) ask: Ask,
+    pub(crate) ask: Ask,
 }
 
 /// What is asked about a query.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Ask {
+pub(crate) enum Ask {
     /// Its value at a time.
     Instant(i64),
     /// Its values from start to end, each step.
@@ -30,16 +30,16 @@ pub(super) enum Ask {
 
 /// A series of an answer.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(super) struct Series {
+pub(crate) struct Series {
     /// Times in ms and values.
-    pub(super) points: Vec<(i64, f64)>,
+    pub(crate) points: Vec<(i64, f64)>,
     /// Samples that are native histograms.
-    pub(super) histograms: usize,
+    pub(crate) histograms: usize,
 }
 
 /// An answer.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// A scalar, vector or matrix (or series, with no points), in the order in which it came.
     Data { kind: String, series: Vec<(BTreeMap<String, String>, Series)> },
     /// A string.
@@ -52,7 +52,7 @@ pub(super) enum Answer {
 
 impl Answer {
     /// Whether there is anything in it.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         match self {
             Self::Data { series, .. } => series.is_empty(),
             Self::Text(_) => false,

@@ -5,9 +5,9 @@
 //! equal bit for bit; sums over series and transcendental functions may differ in the last digits,
 //! because their order of addition and their libraries differ.
 
-mod answer;
+pub(crate) mod answer;
 mod compare;
 mod differential;
-mod prometheus;
+pub(crate) mod prometheus;
 mod queries;
 mod stoa;

@@ -33,7 +33,7 @@ struct Row {
 }
 
 /// The answers to `questions`, in their order.
-pub(super) fn ask(blocks: &Path, questions: &[Question]) -> Vec<Answer> {
+pub(crate) fn ask(blocks: &Path, questions: &[Question]) -> Vec<Answer> {
     let mut eval = Command::new(go_program("prometheus"))
         .args(["eval", "-blocks"])
         .arg(blocks)

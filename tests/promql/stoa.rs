@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use futures::StreamExt;
 use serde_json::Value;
 
-use crate::support::{Server, free_address, scratch, stoa};
+use crate::support::{Server, UploadedBucket, free_address, stoa};
 
 use super::answer::{Answer, Ask, Question, Series};
 
@@ -19,32 +19,17 @@ const AT_ONCE: usize = 2;
 pub(super) struct Querier {
     server: Server,
     client: reqwest::Client,
-    _bucket: tempfile::TempDir,
+    _bucket: UploadedBucket,
 }
 
 impl Querier {
     /// Uploads the blocks and starts `stoa query` over them. The external labels are replica labels,
     /// so that answers have the labels that the blocks have.
     pub(super) async fn over(blocks: &Path) -> Self {
-        let bucket = scratch();
-        let objstore =
-            format!("type: FILESYSTEM\nconfig: {{directory: {}}}", bucket.path().display());
-        let uploaded = Command::new(stoa())
-            .args(["tools", "bucket", "upload-blocks", "--path"])
-            .arg(blocks)
-            .args(["--label", "cluster=bench", "--label", "replica=a"])
-            .arg(format!("--objstore.config={objstore}"))
-            .stdin(Stdio::null())
-            .output()
-            .expect("stoa runs");
-        assert!(
-            uploaded.status.success(),
-            "upload-blocks: {}",
-            String::from_utf8_lossy(&uploaded.stderr)
-        );
+        let bucket = UploadedBucket::of(blocks);
         let (http, grpc) = (free_address(), free_address());
         let mut command = Command::new(stoa());
-        command.arg("query").arg(format!("--objstore.config={objstore}"));
+        command.arg("query").arg(format!("--objstore.config={}", bucket.objstore()));
         command.arg(format!("--http-address={http}")).arg(format!("--grpc-address={grpc}"));
         command.args(["--query.replica-label=cluster", "--query.replica-label=replica"]);
         let server = Server::start(&mut command, http, "/-/ready").await;

@@ -8,12 +8,14 @@
 //! | Python with the packages of a `requirements.txt` | [`python`] |
 //! | the binary under test | [`stoa`] |
 //! | the shared data and queries | [`shared`], [`data_set_s`], [`data_set_edges`] |
+//! | a bucket with converted blocks | [`UploadedBucket`] |
 //! | a server on loopback | [`Server`] |
 //! | an HTTP answer | [`http::get`], [`http::post_form`] |
 //!
 //! What is missing on the machine fails the test that needs it, and the message says what to
 //! install. Nothing skips.
 
+mod bucket;
 mod cache;
 mod data;
 pub(crate) mod http;
@@ -21,6 +23,7 @@ mod places;
 mod programs;
 mod server;
 
+pub(crate) use bucket::UploadedBucket;
 pub(crate) use data::{DATA_START, data_set_edges, data_set_s};
 pub(crate) use places::{repository, scratch, shared, stoa};
 pub(crate) use programs::{go_program, go_tool, node_program, python};
