@@ -53,7 +53,7 @@ pub(crate) fn python(requirements: &str) -> PathBuf {
 pub(super) fn build_go(source: &Path, name: &str, package: &str) -> PathBuf {
     let folder = made_once("go", name, &[source.to_path_buf()], |folder| {
         let mut go = Command::new("go");
-        go.arg("build").arg("-trimpath").arg("-o").arg(folder.join(name)).arg(package);
+        go.arg("build").arg("-o").arg(folder.join(name)).arg(package);
         run(go.current_dir(source), GO_MISSING);
     });
     folder.join(name)
