@@ -60,3 +60,39 @@ fn newest(
         valid[k] = found;
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use engine::model::STALE_NAN_BITS;
+
+    use super::*;
+    use crate::exec::grid::Grid;
+
+    const MINUTE: i64 = 60_000;
+
+    fn row(kernel: &dyn RangeKernel, ts: &[i64], values: &[f64], ends: &[i64]) -> Vec<Option<f64>> {
+        let at = |&end: &i64| {
+            let windows = Windows::new(Grid::instant(end), 5 * MINUTE, 0);
+            let (mut out, mut valid) = ([0.0], [false]);
+            kernel.row(ts, values, &windows, &mut out, &mut valid);
+            valid[0].then_some(out[0])
+        };
+        ends.iter().map(at).collect()
+    }
+
+    #[test]
+    fn the_newest_sample_counts_and_a_stale_marker_ends_the_series() {
+        let ts = [0, MINUTE, 2 * MINUTE, 9 * MINUTE];
+        let values = [1.0, f64::NAN, f64::from_bits(STALE_NAN_BITS), 4.0];
+        let ends = [-1, 0, 2 * MINUTE, 3 * MINUTE, 9 * MINUTE, 14 * MINUTE - 1, 14 * MINUTE];
+        let found = row(&Newest, &ts, &values, &ends);
+        // A sample exactly as old as the lookback is out.
+        assert_eq!(found, [None, Some(1.0), None, None, Some(4.0), Some(4.0), None]);
+        assert!(row(&Newest, &ts, &values, &[MINUTE])[0].is_some_and(f64::is_nan));
+        let times = row(&NewestTimestamp, &ts, &values, &ends);
+        assert_eq!(times, [None, Some(0.0), None, None, Some(540.0), Some(540.0), None]);
+        // Without values no sample is a stale marker.
+        let times = row(&NewestTimestamp, &ts, &[], &[2 * MINUTE]);
+        assert_eq!(times, [Some(120.0)]);
+    }
+}

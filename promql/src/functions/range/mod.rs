@@ -301,3 +301,6 @@ impl fmt::Display for RangeFunction {
         f.write_str(self.name())
     }
 }
+
+#[cfg(test)]
+mod tests;
