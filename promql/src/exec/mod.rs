@@ -12,6 +12,9 @@
 //! | [`sort`] | grid | the same in another order |
 //! | [`repeat`] | grid of one step | grid: what is the same at every step |
 //! | [`merge_series`] | grid | grid: series whose labels have become equal |
+//! | [`binary`] | two grids, or a grid and a scalar | grid: arithmetic, comparisons, set operators |
+//! | [`ordered_aggregate`] | grid | grid: topk, bottomk, quantile, count_values |
+//! | [`histogram_quantile`] | grid of buckets | grid of histograms |
 //! | [`share`] | any | the same, read once for several readers |
 //!
 //! # Ids
@@ -30,8 +33,10 @@ pub mod binary;
 pub mod cell;
 pub mod fault;
 pub mod grid;
+pub mod histogram_quantile;
 pub mod merge_series;
 pub mod operator;
+pub mod ordered_aggregate;
 pub mod repeat;
 pub mod runs;
 pub mod scalar;
@@ -43,3 +48,5 @@ pub mod window;
 pub use argument::{Argument, ArgumentValues};
 
 mod argument;
+#[cfg(test)]
+mod testing;

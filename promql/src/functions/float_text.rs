@@ -19,15 +19,26 @@ pub fn general(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return plain(value);
     }
-    let scientific = format!("{value:e}");
-    let Some((digits, exponent)) = scientific.split_once('e') else { return scientific };
-    match exponent.parse::<i32>() {
-        Ok(exponent) if exponent < -4 || exponent >= 6 => {
-            let sign = if exponent < 0 { '-' } else { '+' };
-            format!("{digits}e{sign}{:02}", exponent.abs())
-        }
-        _ => plain(value),
+    with_exponent(&format!("{value:e}"), 6).unwrap_or_else(|| plain(value))
+}
+
+/// As Go's `%.2g`: two significant digits.
+pub fn two_digits(value: f64) -> String {
+    if value == 0.0 || !value.is_finite() {
+        return plain(value);
     }
+    let scientific = format!("{value:.1e}");
+    let rounded: f64 = scientific.parse().unwrap_or(value);
+    with_exponent(&scientific.replace(".0e", "e"), 2).unwrap_or_else(|| plain(rounded))
+}
+
+/// Go's exponent form of Rust's, if the exponent is below -4 or at least `limit`.
+fn with_exponent(scientific: &str, limit: i32) -> Option<String> {
+    let (digits, exponent) = scientific.split_once('e')?;
+    let exponent: i32 = exponent.parse().ok()?;
+    let sign = if exponent < 0 { '-' } else { '+' };
+    let form = || format!("{digits}e{sign}{:02}", exponent.abs());
+    (exponent < -4 || exponent >= limit).then(form)
 }
 
 /// A bucket's upper bound as Prometheus reads the label `le`; `None` if it is not a number.
@@ -73,6 +84,23 @@ mod tests {
         ];
         for (value, expected) in cases {
             assert_eq!(general(value), expected);
+        }
+    }
+
+    #[test]
+    fn two_digits_are_rounded() {
+        let cases = [
+            (5.0, "5"),
+            (12.0, "12"),
+            (123_456.0, "1.2e+05"),
+            (1_000_000.0, "1e+06"),
+            (0.000_012_34, "1.2e-05"),
+            (0.126, "0.13"),
+            (99.6, "1e+02"),
+            (1.5, "1.5"),
+        ];
+        for (value, expected) in cases {
+            assert_eq!(two_digits(value), expected);
         }
     }
 

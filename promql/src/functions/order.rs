@@ -3,6 +3,7 @@
 //! Each type here is the state of one group over all steps; rows are added one after the other.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use engine::Result;
 use hashbrown::HashMap;
@@ -12,18 +13,14 @@ use super::{Scalar, float_text, quantile, refused};
 /// How many series `topk` and `bottomk` keep at each of `steps`: the parameter cut to an integer, not
 /// below 0 and not above `most`.
 ///
-/// Errors, unless no step keeps any: a NaN, or a number beyond 64 bits.
+/// Errors: a NaN, and (unless no step keeps any) a number beyond 64 bits.
 pub fn kept(parameter: &Scalar, steps: usize, most: usize) -> Result<Vec<usize>> {
     let values: Vec<f64> = (0..steps).map(|step| parameter.at(step)).collect();
-    if !values.iter().any(|&value| value >= 1.0) {
-        // Prometheus leaves before it looks for NaN only if a maximum below 1 is known.
-        if values.iter().all(|value| value.is_nan()) && steps > 0 {
-            return Err(refused("Parameter value is NaN"));
-        }
-        return Ok(vec![0; steps]);
-    }
     if values.iter().any(|value| value.is_nan()) {
         return Err(refused("Parameter value is NaN"));
+    }
+    if !values.iter().any(|&value| value >= 1.0) {
+        return Ok(vec![0; steps]);
     }
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -57,7 +54,7 @@ pub struct Pick {
 #[derive(Debug, Clone)]
 pub struct TopK {
     bottom: bool,
-    kept: Vec<usize>,
+    kept: Arc<[usize]>,
     /// A heap a step, its root the first to go.
     heaps: Vec<Vec<(f64, u32)>>,
     /// The root's value of a full heap, NaN while there is room: most cells go no further.
@@ -67,7 +64,7 @@ pub struct TopK {
 
 impl TopK {
     /// A group that keeps `kept[step]` series at each step; the least if `bottom`, else the greatest.
-    pub fn new(bottom: bool, kept: Vec<usize>) -> Self {
+    pub fn new(bottom: bool, kept: Arc<[usize]>) -> Self {
         let heaps = vec![Vec::new(); kept.len()];
         let bars = vec![f64::NAN; kept.len()];
         Self { bottom, kept, heaps, bars, held: 0 }
@@ -139,10 +136,9 @@ impl TopK {
     }
 
     /// The kept cells: step by step, the best first.
-    pub fn finish(&self) -> Vec<Pick> {
+    pub fn finish(mut self) -> Vec<Pick> {
         let mut picks = Vec::with_capacity(self.held);
-        for (step, heap) in self.heaps.iter().enumerate() {
-            let mut heap = heap.clone();
+        for (step, mut heap) in std::mem::take(&mut self.heaps).into_iter().enumerate() {
             heap.sort_unstable_by(|&a, &b| self.rank(a, b));
             picks.extend(heap.into_iter().map(|(value, series)| Pick { step, series, value }));
         }
@@ -255,7 +251,7 @@ mod tests {
     const NAN: f64 = f64::NAN;
 
     fn top(bottom: bool, kept: usize, values: &[f64]) -> Vec<(u32, f64)> {
-        let mut top = TopK::new(bottom, vec![kept]);
+        let mut top = TopK::new(bottom, [kept].into());
         for (series, &value) in values.iter().enumerate() {
             top.add(series as u32, &[value], &[true]);
         }
@@ -274,7 +270,7 @@ mod tests {
 
     #[test]
     fn steps_keep_their_own() {
-        let mut top = TopK::new(false, vec![1, 0, 2]);
+        let mut top = TopK::new(false, [1, 0, 2].into());
         top.add(4, &[1.0, 1.0, 1.0], &[true, true, true]);
         top.add(9, &[2.0, 2.0, 2.0], &[true, true, false]);
         let pick = |step, series, value| Pick { step, series, value };

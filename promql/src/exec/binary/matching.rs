@@ -61,3 +61,47 @@ impl Matching {
         self.out[(self.out_start[many as usize] + self.one_class[one as usize]) as usize]
     }
 }
+
+/// A set operator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetOp {
+    /// `and`
+    And,
+    /// `or`
+    Or,
+    /// `unless`
+    Unless,
+}
+
+impl std::fmt::Display for SetOp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::And => "and",
+            Self::Or => "or",
+            Self::Unless => "unless",
+        })
+    }
+}
+
+/// The match groups of a set operator, made at planning from the labels.
+///
+/// ```text
+/// a or on(pod) b
+///
+/// a: 0 {pod=x, c=1}  1 {pod=y}      left_key    0 1      left_out    0 1
+/// b: 0 {pod=x}  1 {pod=y}           right_key   0 1      right_out   2 1   (labels equal to a's 1)
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetMatching {
+    /// The match group of each left series.
+    pub left_key: Vec<u32>,
+    /// The match group of each right series; [`NO_KEY`] if no left series is in it.
+    pub right_key: Vec<u32>,
+    /// How many match groups there are.
+    pub keys: u32,
+    /// `or`: the result series of each left series; no two are equal. Else empty.
+    pub left_out: Vec<u32>,
+    /// `or`: the result series of each right series, which is that of a left one if their labels are
+    /// equal. Else empty.
+    pub right_out: Vec<u32>,
+}
