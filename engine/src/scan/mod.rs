@@ -1,1 +1,38 @@
-//! Blocks to located runs: label index, pruning, exact row selection, late values.
+//! Blocks to run batches: label index, pruning, exact row selection, late values.
+//!
+//! ```text
+//! ValuesExec    decodes values for the rows that are left, one run batch row a series
+//!   DedupExec   picks among replicas, by timestamps
+//!     MergeExec makes overlapping blocks of one replica one sequence
+//!       ScanExec  decodes timestamps of the rows that the label index names
+//! ```
+//!
+//! Between the operators flow **located runs** ([`located`]): stretches of consecutive rows of one
+//! file that belong to one series, with their timestamps. Where a sample lies stays known to the
+//! end, so values are read once, and only for what dedup took.
+//!
+//! A scan never searches in samples. The label index of a block gives the rows of each series; the
+//! page index gives the pages; these are fetched in waves under a byte budget ([`wave`]), checked
+//! against their CRCs, decoded whole when their turn comes and dropped after their last use
+//! ([`decode`]).
+
+mod cache;
+pub(crate) mod decode;
+mod exec;
+pub(crate) mod frame;
+pub(crate) mod group;
+pub(crate) mod located;
+mod pages;
+mod plan;
+mod roster;
+mod select;
+mod values;
+mod wave;
+
+pub use cache::{BlockCache, OpenBlock};
+pub use exec::ScanExec;
+pub use values::ValuesExec;
+
+pub(crate) use plan::{ScanPlan, ScanSettings};
+pub(crate) use roster::resolve;
+pub(crate) use select::{Selection, select};

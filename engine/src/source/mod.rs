@@ -17,6 +17,7 @@
 //! series follow each other, in order of time. A batch holds about 64 Ki samples at most, unless one
 //! row alone is longer.
 
+mod bucket;
 mod memory;
 mod roster;
 
@@ -29,6 +30,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use crate::Result;
 use crate::model::{Labels, Matcher, TimeRange};
 
+pub use bucket::BucketSource;
 pub use memory::MemorySource;
 pub use roster::{Grouping, Roster, RosterBuilder, SeriesKind};
 

@@ -1,0 +1,80 @@
+//! Open blocks, kept in memory.
+
+use std::sync::Arc;
+
+use moka::future::Cache;
+
+use super::pages::PageTable;
+use crate::block::schema::samples;
+use crate::block::{Block, BlockId, BlockMeta};
+use crate::bucket::Bucket;
+use crate::{Error, Result};
+
+/// A block with its label index, and where the pages of its timestamps and values lie.
+#[derive(Debug)]
+pub struct OpenBlock {
+    /// The block.
+    pub block: Block,
+    pub(super) ts: PageTable,
+    pub(super) values: PageTable,
+}
+
+impl OpenBlock {
+    async fn open(bucket: &Bucket, meta: Arc<BlockMeta>) -> Result<Self> {
+        let block = Block::open(bucket, meta).await?;
+        let (ts, values) = match &block.samples {
+            Some(file) => (
+                PageTable::new::<i64>(file, samples::TS)?,
+                PageTable::new::<f64>(file, samples::VALUE)?,
+            ),
+            None => (PageTable::default(), PageTable::default()),
+        };
+        Ok(Self { block, ts, values })
+    }
+
+    fn memory_size(&self) -> usize {
+        self.block.memory_size() + self.ts.memory_size() + self.values.memory_size()
+    }
+}
+
+/// Open blocks under a budget of bytes, each opened once however many ask for it at the same time.
+#[derive(Debug, Clone)]
+pub struct BlockCache {
+    bucket: Bucket,
+    blocks: Cache<BlockId, Arc<OpenBlock>>,
+}
+
+impl BlockCache {
+    /// A cache of blocks in `bucket` that holds about `bytes` at most.
+    pub fn new(bucket: Bucket, bytes: u64) -> Self {
+        let blocks = Cache::builder()
+            .max_capacity(bytes)
+            .weigher(|_, block: &Arc<OpenBlock>| {
+                u32::try_from(block.memory_size()).unwrap_or(u32::MAX)
+            })
+            .build();
+        Self { bucket, blocks }
+    }
+
+    /// The bucket that it reads.
+    pub fn bucket(&self) -> &Bucket {
+        &self.bucket
+    }
+
+    /// The block, opened if it is not yet.
+    pub async fn get(&self, meta: &Arc<BlockMeta>) -> Result<Arc<OpenBlock>> {
+        if let Some(open) = self.blocks.get(&meta.ulid).await {
+            return Ok(open);
+        }
+        let open = async { OpenBlock::open(&self.bucket, Arc::clone(meta)).await.map(Arc::new) };
+        self.blocks
+            .try_get_with(meta.ulid, open)
+            .await
+            .map_err(|e: Arc<Error>| e.as_ref().clone().context(format!("block {}", meta.ulid)))
+    }
+
+    /// Forgets a block.
+    pub async fn remove(&self, block: BlockId) {
+        self.blocks.invalidate(&block).await;
+    }
+}

@@ -1,0 +1,218 @@
+//! What a scan reads: for each series of the roster, its rows in each block.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::cache::{BlockCache, OpenBlock};
+use super::located::BATCH_SAMPLES;
+use crate::block::Run;
+use crate::bucket::Bucket;
+use crate::catalog::Catalog;
+use crate::model::TimeRange;
+use crate::source::{Columns, DedupFunc, Roster, Select, SelectOptions};
+use crate::{Error, ErrorKind, Result};
+
+/// One series in one block, as one replica has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// Index into the plan's files.
+    pub(crate) file: u32,
+    /// Its row in the block's label table.
+    pub(crate) row: u32,
+    /// The rank of the replica, by its labels.
+    pub(crate) replica: u32,
+}
+
+/// What the selector and the query ask of a scan.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ScanSettings {
+    /// The timestamps wanted.
+    pub(crate) range: TimeRange,
+    /// Whether values are wanted, or timestamps alone where no stale marker may be.
+    pub(crate) columns: Columns,
+    /// Whether samples below the last value are left out after a change of replicas.
+    pub(crate) counter: bool,
+    /// How replicas are made one; none if they are not.
+    pub(crate) dedup: Option<DedupFunc>,
+    samples_limit: usize,
+    partitions: usize,
+}
+
+impl ScanSettings {
+    pub(crate) fn new(select: &Select, options: &SelectOptions) -> Self {
+        Self {
+            range: select.range,
+            columns: select.columns,
+            counter: select.counter,
+            dedup: options.dedup.then_some(options.dedup_func),
+            samples_limit: options.samples_limit,
+            partitions: options.partitions,
+        }
+    }
+}
+
+/// The reading of one selector.
+#[derive(Debug)]
+pub(crate) struct ScanPlan {
+    pub(crate) bucket: Bucket,
+    pub(crate) files: Vec<Arc<OpenBlock>>,
+    pub(crate) settings: ScanSettings,
+    /// Whether a replica may have several samples of one time, in different blocks.
+    pub(crate) overlaps: bool,
+    /// Whether some series has more than one replica.
+    pub(crate) replicated: bool,
+    /// By series, then replica, then time.
+    pieces: Vec<Piece>,
+    /// The pieces of series `s` are `pieces[offsets[s]..offsets[s + 1]]`.
+    offsets: Vec<u32>,
+    partitions: Vec<Range<u32>>,
+    catalog: Arc<Catalog>,
+    samples_read: AtomicUsize,
+}
+
+/// The pieces of all series of a roster.
+#[derive(Debug)]
+pub(crate) struct Pieces {
+    pub(crate) files: Vec<Arc<OpenBlock>>,
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) offsets: Vec<u32>,
+    pub(crate) overlaps: bool,
+}
+
+impl ScanPlan {
+    pub(crate) fn new(
+        cache: &BlockCache,
+        catalog: Arc<Catalog>,
+        settings: ScanSettings,
+        roster: &Roster,
+        pieces: Pieces,
+    ) -> Self {
+        let Pieces { files, pieces, offsets, overlaps } = pieces;
+        let replicated = offsets.windows(2).any(|w| {
+            let of_series = &pieces[w[0] as usize..w[1] as usize];
+            of_series.windows(2).any(|pair| pair[0].replica != pair[1].replica)
+        });
+        Self {
+            bucket: cache.bucket().clone(),
+            files,
+            settings,
+            overlaps,
+            replicated,
+            pieces,
+            offsets,
+            partitions: cut(roster, settings.partitions),
+            catalog,
+            samples_read: AtomicUsize::new(0),
+        }
+    }
+
+    /// The series of each partition.
+    pub(crate) fn partitions(&self) -> &[Range<u32>] {
+        &self.partitions
+    }
+
+    /// The pieces of a series, by replica, then by time.
+    pub(crate) fn pieces(&self, series: u32) -> &[Piece] {
+        let at = series as usize;
+        &self.pieces[self.offsets[at] as usize..self.offsets[at + 1] as usize]
+    }
+
+    /// How many series there are.
+    pub(crate) fn series(&self) -> usize {
+        self.offsets.len() - 1
+    }
+
+    /// The timestamps to take from a file: what is wanted, inside of what the block stands for.
+    pub(crate) fn range_of(&self, file: u32) -> TimeRange {
+        let block = self.files[file as usize].block.meta.range();
+        let wanted = self.settings.range;
+        TimeRange::new(wanted.min.max(block.min), wanted.max.min(block.max))
+    }
+
+    /// The row runs of a piece that may have samples in the wanted range.
+    pub(crate) fn runs(&self, piece: Piece) -> impl Iterator<Item = &Run> {
+        wanted_runs(&self.files[piece.file as usize], piece.row, self.settings.range)
+    }
+
+    /// Whether a stale marker may be among the samples of `piece`.
+    pub(crate) fn may_be_stale(&self, piece: Piece) -> bool {
+        self.files[piece.file as usize].block.series.n_stale[piece.row as usize] > 0
+    }
+
+    /// Whether the scan must tell where stale markers are: dedup by coverage passes over them.
+    pub(crate) fn marks_stale(&self) -> bool {
+        self.settings.dedup == Some(DedupFunc::Coverage) && self.replicated
+    }
+
+    /// Whether the values of a series are read.
+    pub(crate) fn reads_values(&self, series: u32) -> bool {
+        match self.settings.columns {
+            Columns::Values => true,
+            Columns::Timestamps => self.pieces(series).iter().any(|&p| self.may_be_stale(p)),
+        }
+    }
+
+    /// Counts samples that were read against the query's limit.
+    pub(crate) fn spend(&self, samples: usize) -> Result<()> {
+        let before = self.samples_read.fetch_add(samples, Ordering::Relaxed);
+        let limit = self.settings.samples_limit;
+        if limit > 0 && before.saturating_add(samples) > limit {
+            return Err(Error::new(
+                ErrorKind::ResourcesExhausted,
+                format!("the query reads more than {limit} samples"),
+            ));
+        }
+        Ok(())
+    }
+
+    /// The error with its block's name; a block that is found damaged is set aside.
+    pub(crate) fn blame(&self, file: u32, error: Error) -> Error {
+        let id = self.files[file as usize].block.meta.ulid;
+        if error.kind() == ErrorKind::Corrupt {
+            self.catalog.set_aside(id, &error.to_string());
+        }
+        error.context(format!("block {id}"))
+    }
+
+    /// The label index names a row that the page index does not know.
+    pub(crate) fn no_page(&self, file: u32, row: u64) -> Error {
+        self.blame(file, Error::corrupt(format!("samples.parquet: no page has row {row}")))
+    }
+}
+
+/// The runs of series `row` that may have samples in `range`.
+pub(super) fn wanted_runs(
+    open: &OpenBlock,
+    row: u32,
+    range: TimeRange,
+) -> impl Iterator<Item = &Run> {
+    let meta = &open.block.meta;
+    let width = meta.stoa.bucket_ms.max(1);
+    let origin = meta.min_time.div_euclid(width).saturating_mul(width);
+    open.block.series.runs(row as usize).iter().filter(move |run| {
+        let start = origin.saturating_add(i64::from(run.bucket).saturating_mul(width));
+        start <= range.max && start.saturating_add(width - 1) >= range.min
+    })
+}
+
+/// Contiguous ranges of the roster with about equal numbers of samples; none so small that the
+/// work would not pay for another partition.
+fn cut(roster: &Roster, most: usize) -> Vec<Range<u32>> {
+    let series = roster.len();
+    let total: u64 = (0..series).map(|at| roster.samples(at)).sum();
+    let worth = (total / BATCH_SAMPLES as u64 / 2) as usize;
+    let count = most.min(worth).min(series).max(1);
+    let share = total.div_ceil(count as u64).max(1);
+    let mut ranges = Vec::with_capacity(count);
+    let (mut start, mut sum) = (0, 0);
+    for at in 0..series {
+        sum += roster.samples(at);
+        if sum >= share && ranges.len() + 1 < count {
+            ranges.push(start as u32..at as u32 + 1);
+            (start, sum) = (at + 1, 0);
+        }
+    }
+    ranges.push(start as u32..series as u32);
+    ranges
+}

@@ -1,0 +1,45 @@
+//! Which series of a block a selector matches.
+
+use std::sync::Arc;
+
+use super::cache::OpenBlock;
+use crate::model::{Matcher, TimeRange};
+
+/// The matching series of one block.
+#[derive(Debug)]
+pub(crate) struct Selection {
+    /// The block.
+    pub(crate) open: Arc<OpenBlock>,
+    /// Rows of its label table, ascending.
+    pub(crate) rows: Vec<u32>,
+}
+
+/// The series of `open` that all `matchers` accept and that may have samples in `range`.
+///
+/// A label that the block has as an external label has that value in all its series, whatever their
+/// own labels say: such a matcher is decided once.
+pub(crate) fn select(
+    open: Arc<OpenBlock>,
+    matchers: &[Matcher],
+    range: TimeRange,
+) -> Option<Selection> {
+    let block = &open.block;
+    let mut own: Vec<Matcher> = Vec::with_capacity(matchers.len());
+    for matcher in matchers {
+        match block.external_labels.get(matcher.name()) {
+            "" => own.push(matcher.clone()),
+            value if matcher.matches(value) => {}
+            _ => return None,
+        }
+    }
+    let mut rows = block.series.table.select(&own);
+    let whole = block.meta.range();
+    if range.min > whole.min || range.max < whole.max {
+        rows.retain(|&row| {
+            let series = &block.series;
+            let (min, max) = (series.min_ts[row as usize], series.max_ts[row as usize]);
+            min <= range.max && range.min <= max
+        });
+    }
+    (!rows.is_empty()).then_some(Selection { open, rows })
+}

@@ -1,0 +1,210 @@
+//! The blocks of a bucket behind the seam of all samples.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use datafusion::physical_plan::ExecutionPlan;
+use futures::{StreamExt, stream};
+use hashbrown::HashSet;
+
+use super::{Listing, Resolved, Select, SelectOptions, SeriesSource};
+use crate::block::BlockMeta;
+use crate::catalog::Catalog;
+use crate::dedup::DedupExec;
+use crate::merge::MergeExec;
+use crate::model::{ABSENT, Labels, Matcher, TimeRange};
+use crate::scan::{
+    BlockCache, OpenBlock, ScanExec, ScanPlan, ScanSettings, Selection, ValuesExec, resolve, select,
+};
+use crate::{Error, ErrorKind, Result};
+
+/// How many blocks are opened at once.
+const OPENING: usize = 16;
+
+/// The raw blocks of a bucket: `ValuesExec ← DedupExec ← MergeExec ← ScanExec`.
+///
+/// A block that turns out damaged is set aside in the catalog: at once when it cannot be opened (the
+/// answer then names it in its warnings, or fails without partial response), or while its samples
+/// are read, when the plan fails with a [`Corrupt`](ErrorKind::Corrupt) error: resolve again, and
+/// the block is no longer part of it.
+#[derive(Debug, Clone)]
+pub struct BucketSource {
+    catalog: Arc<Catalog>,
+    cache: BlockCache,
+}
+
+/// Open blocks, and what of the bucket is missing.
+struct Opened {
+    blocks: Vec<Arc<OpenBlock>>,
+    warnings: Vec<String>,
+}
+
+impl BucketSource {
+    /// The blocks that `catalog` lists, kept open by `cache`.
+    pub fn new(catalog: Arc<Catalog>, cache: BlockCache) -> Self {
+        Self { catalog, cache }
+    }
+
+    /// Opens the raw blocks that overlap `range`.
+    async fn open(&self, range: TimeRange, options: &SelectOptions) -> Result<Opened> {
+        let snapshot = self.catalog.snapshot();
+        let mut warnings = Vec::new();
+        for aside in &snapshot.set_aside {
+            missing(&mut warnings, options, format!("block {}: {}", aside.block, aside.reason))?;
+        }
+        let wanted = |meta: &&Arc<BlockMeta>| {
+            meta.thanos.downsample.resolution == 0 && meta.range().overlaps(&range)
+        };
+        let metas: Vec<Arc<BlockMeta>> = snapshot.blocks.iter().filter(wanted).cloned().collect();
+        let mut opened = stream::iter(metas)
+            .map(|meta| {
+                let cache = self.cache.clone();
+                async move {
+                    let block = cache.get(&meta).await;
+                    (meta, block)
+                }
+            })
+            .buffered(OPENING);
+        let mut blocks = Vec::new();
+        while let Some((meta, block)) = opened.next().await {
+            match block {
+                Ok(block) => blocks.push(block),
+                Err(error) => {
+                    if error.kind() == ErrorKind::Corrupt {
+                        self.catalog.set_aside(meta.ulid, &error.to_string());
+                    }
+                    if !options.partial_response {
+                        return Err(error);
+                    }
+                    warnings.push(error.to_string());
+                }
+            }
+        }
+        Ok(Opened { blocks, warnings })
+    }
+
+    /// The series that match, block by block.
+    async fn select(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        options: &SelectOptions,
+    ) -> Result<(Vec<Selection>, Vec<String>)> {
+        let Opened { blocks, warnings } = self.open(range, options).await?;
+        let selected = blocks.into_iter().filter_map(|open| select(open, matchers, range));
+        Ok((selected.collect(), warnings))
+    }
+}
+
+/// Something cannot be read: a warning, or an error without partial response.
+fn missing(warnings: &mut Vec<String>, options: &SelectOptions, what: String) -> Result<()> {
+    if !options.partial_response {
+        return Err(Error::corrupt(what));
+    }
+    warnings.push(what);
+    Ok(())
+}
+
+fn dropped(options: &SelectOptions) -> &[String] {
+    if options.dedup { &options.replica_labels } else { &[] }
+}
+
+fn limited<T>(mut items: Vec<T>, limit: usize, warnings: Vec<String>) -> Listing<T> {
+    let truncated = limit > 0 && items.len() > limit;
+    if truncated {
+        items.truncate(limit);
+    }
+    Listing { items, truncated, warnings }
+}
+
+#[async_trait]
+impl SeriesSource for BucketSource {
+    async fn resolve(&self, wanted: &Select, options: &SelectOptions) -> Result<Resolved> {
+        let (selected, warnings) = self.select(&wanted.matchers, wanted.range, options).await?;
+        let limit = options.series_limit;
+        let (roster, pieces) = resolve(selected, dropped(options), wanted.range, limit)?;
+        let settings = ScanSettings::new(wanted, options);
+        let plan = ScanPlan::new(&self.cache, Arc::clone(&self.catalog), settings, &roster, pieces);
+        let plan = Arc::new(plan);
+        let mut runs: Arc<dyn ExecutionPlan> = Arc::new(ScanExec::new(Arc::clone(&plan)));
+        runs = Arc::new(MergeExec::new(Arc::clone(&plan), runs));
+        if let Some(func) = plan.settings.dedup {
+            runs = Arc::new(DedupExec::new(Arc::clone(&plan), func, runs));
+        }
+        runs = Arc::new(ValuesExec::new(plan, runs));
+        Ok(Resolved { roster: Arc::new(roster), runs, warnings })
+    }
+
+    async fn series(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        options: &SelectOptions,
+        limit: usize,
+    ) -> Result<Listing<Labels>> {
+        let (selected, warnings) = self.select(matchers, range, options).await?;
+        let (roster, _) = resolve(selected, dropped(options), range, options.series_limit)?;
+        let mut series: Vec<Labels> = (0..roster.len()).map(|at| roster.labels(at)).collect();
+        series.sort_unstable();
+        series.dedup();
+        Ok(limited(series, limit, warnings))
+    }
+
+    async fn label_names(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        options: &SelectOptions,
+        limit: usize,
+    ) -> Result<Listing<String>> {
+        let (selected, warnings) = self.select(matchers, range, options).await?;
+        let mut names: HashSet<&str> = HashSet::new();
+        for selection in &selected {
+            let block = &selection.open.block;
+            names.extend(block.external_labels.iter().map(|label| label.name.as_ref()));
+            for column in block.series.table.columns() {
+                let used = |&row: &u32| column.codes[row as usize] != ABSENT;
+                if !names.contains(column.name.as_ref()) && selection.rows.iter().any(used) {
+                    names.insert(&column.name);
+                }
+            }
+        }
+        let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        names.sort_unstable();
+        Ok(limited(names, limit, warnings))
+    }
+
+    async fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        range: TimeRange,
+        options: &SelectOptions,
+        limit: usize,
+    ) -> Result<Listing<String>> {
+        let (selected, warnings) = self.select(matchers, range, options).await?;
+        let mut values: HashSet<&str> = HashSet::new();
+        for selection in &selected {
+            let block = &selection.open.block;
+            match block.external_labels.get(name) {
+                "" => {}
+                value => {
+                    values.insert(value);
+                    continue;
+                }
+            }
+            let Some(column) = block.series.table.column(name) else { continue };
+            let mut used = vec![false; column.values.len()];
+            for &row in &selection.rows {
+                if let Some(used) = used.get_mut(column.codes[row as usize] as usize) {
+                    *used = true;
+                }
+            }
+            let used = column.values.iter().zip(&used).filter(|&(_, &used)| used);
+            values.extend(used.map(|(value, _)| value.as_ref()));
+        }
+        let mut values: Vec<String> = values.into_iter().map(str::to_owned).collect();
+        values.sort_unstable();
+        Ok(limited(values, limit, warnings))
+    }
+}
