@@ -2,6 +2,8 @@
 
 pub(crate) mod demo;
 pub(crate) mod query;
+mod serving;
+mod threads;
 pub(crate) mod tools;
 
 use std::process::ExitCode;
