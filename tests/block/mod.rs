@@ -1,3 +1,6 @@
-//! The block format: committed buckets stay readable, damage is found.
+//! The block format: what is written is read back to the bit, by the same bytes every time;
+//! committed buckets stay readable, damage is found; other engines read it.
 
 mod readers;
+mod round_trip;
+mod samples;

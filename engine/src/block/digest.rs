@@ -1,7 +1,27 @@
 //! The digest of a set of samples: equal sets have equal digests, in whatever order and blocks the
 //! samples lie.
+//!
+//! All numbers are little-endian, `‖` joins bytes, XXH3-128 has seed 0:
+//!
+//! ```text
+//! labels(l)    = XXH3-128(name ‖ ff ‖ value ‖ ff ‖ … in order of the names)
+//! series       = XXH3-128(labels(external labels) ‖ labels(own labels))
+//! float        = XXH3-128(series ‖ ts i64 ‖ value bits u64 [‖ start_ts i64, if it is not 0])
+//! histogram    = XXH3-128(series ‖ ts i64 ‖ start_ts i64 ‖ canonical(histogram))
+//! digest       = (count, Σ mod 2^128, ⊕) over all samples
+//! ```
+//!
+//! The sum finds a lost, doubled or altered sample, the xor what a sum could hide; a whole sample is
+//! hashed, not a mix of hashes, so nothing cancels by its structure. One hash of 32 bytes is about
+//! 4 ns, a tenth of what it costs to convert a sample.
 
 use std::fmt;
+use std::str::FromStr;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::model::{CounterResetHint, Histogram, HistogramCounts, Labels, Span};
+use crate::{Error, Result};
 
 /// An order-free digest: how many samples, and the sum and the xor of a 128-bit hash of each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -14,12 +34,124 @@ pub struct Digest {
     pub xor: u128,
 }
 
+/// A series' part of the hash of its samples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SeriesKey([u8; 16]);
+
+impl SeriesKey {
+    /// The key of a series by the fingerprints ([`Labels::fingerprint`]) of its external and of its
+    /// own labels.
+    pub fn new(external: u128, own: u128) -> Self {
+        let mut bytes = [0; 32];
+        bytes[..16].copy_from_slice(&external.to_le_bytes());
+        bytes[16..].copy_from_slice(&own.to_le_bytes());
+        Self(xxh3_128(&bytes).to_le_bytes())
+    }
+
+    /// The key of a series by its labels.
+    pub fn of(external: &Labels, own: &Labels) -> Self {
+        Self::new(external.fingerprint(), own.fingerprint())
+    }
+}
+
 impl Digest {
+    /// Adds float samples of a series: one value, and one start timestamp (0 is none), a timestamp.
+    pub fn floats(
+        &mut self,
+        series: SeriesKey,
+        ts: &[i64],
+        values: &[f64],
+        start_ts: Option<&[i64]>,
+    ) {
+        let mut bytes = [0; 40];
+        bytes[..16].copy_from_slice(&series.0);
+        for (at, (&ts, value)) in ts.iter().zip(values).enumerate() {
+            bytes[16..24].copy_from_slice(&ts.to_le_bytes());
+            bytes[24..32].copy_from_slice(&value.to_bits().to_le_bytes());
+            let hash = match start_ts.map_or(0, |start_ts| start_ts[at]) {
+                0 => xxh3_128(&bytes[..32]),
+                start => {
+                    bytes[32..].copy_from_slice(&start.to_le_bytes());
+                    xxh3_128(&bytes)
+                }
+            };
+            self.add(hash);
+        }
+    }
+
+    /// Adds native histogram samples of a series; else as [`Self::floats`].
+    pub fn histograms(
+        &mut self,
+        series: SeriesKey,
+        ts: &[i64],
+        start_ts: Option<&[i64]>,
+        histograms: &[Histogram],
+    ) {
+        let mut bytes = Vec::new();
+        for (at, (&ts, histogram)) in ts.iter().zip(histograms).enumerate() {
+            bytes.clear();
+            bytes.extend_from_slice(&series.0);
+            bytes.extend_from_slice(&ts.to_le_bytes());
+            let start_ts = start_ts.map_or(0, |start_ts| start_ts[at]);
+            bytes.extend_from_slice(&start_ts.to_le_bytes());
+            canonical(histogram, &mut bytes);
+            self.add(xxh3_128(&bytes));
+        }
+    }
+
     /// Adds all samples of `other`.
     pub fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.sum = self.sum.wrapping_add(other.sum);
         self.xor ^= other.xor;
+    }
+
+    #[inline]
+    fn add(&mut self, hash: u128) {
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(hash);
+        self.xor ^= hash;
+    }
+}
+
+/// The canonical bytes of a histogram: one number of 8 bytes after the other; lists with their length
+/// before them.
+fn canonical(histogram: &Histogram, out: &mut Vec<u8>) {
+    let mut number = |value: u64| out.extend_from_slice(&value.to_le_bytes());
+    number(match histogram.counter_reset_hint {
+        CounterResetHint::Unknown => 0,
+        CounterResetHint::CounterReset => 1,
+        CounterResetHint::NotCounterReset => 2,
+        CounterResetHint::Gauge => 3,
+    });
+    number(i64::from(histogram.schema) as u64);
+    number(histogram.zero_threshold.to_bits());
+    number(histogram.sum.to_bits());
+    let mut spans = |spans: &[Span]| {
+        number(spans.len() as u64);
+        for span in spans {
+            number(i64::from(span.offset) as u64);
+            number(u64::from(span.length));
+        }
+    };
+    spans(&histogram.positive_spans);
+    spans(&histogram.negative_spans);
+    let mut list = |values: &mut dyn ExactSizeIterator<Item = u64>| {
+        number(values.len() as u64);
+        values.for_each(&mut number);
+    };
+    list(&mut histogram.custom_values.iter().map(|value| value.to_bits()));
+    match &histogram.counts {
+        HistogramCounts::Int { count, zero_count, positive, negative } => {
+            list(&mut [0, *count, *zero_count].into_iter());
+            list(&mut positive.iter().map(|&count| count as u64));
+            list(&mut negative.iter().map(|&count| count as u64));
+        }
+        HistogramCounts::Float { count, zero_count, positive, negative } => {
+            list(&mut [1, count.to_bits(), zero_count.to_bits()].into_iter());
+            list(&mut positive.iter().map(|count| count.to_bits()));
+            list(&mut negative.iter().map(|count| count.to_bits()));
+        }
     }
 }
 
@@ -27,5 +159,86 @@ impl fmt::Display for Digest {
     /// `<count>:<sum>:<xor>`, the hashes as 32 hexadecimal digits: the text in `meta.json`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{:032x}:{:032x}", self.count, self.sum, self.xor)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let parse = || {
+            let mut parts = text.split(':');
+            let digest = Self {
+                count: parts.next()?.parse().ok()?,
+                sum: u128::from_str_radix(parts.next()?, 16).ok()?,
+                xor: u128::from_str_radix(parts.next()?, 16).ok()?,
+            };
+            parts.next().is_none().then_some(digest)
+        };
+        parse().ok_or_else(|| Error::invalid(format!("digest {text:?}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key() -> SeriesKey {
+        let labels = |pairs: [(&str, &str); 1]| Labels::new(pairs).unwrap();
+        SeriesKey::of(&labels([("replica", "a")]), &labels([("__name__", "up")]))
+    }
+
+    #[test]
+    fn order_and_cuts_do_not_matter() {
+        let ts = [10, 20, 30, 40];
+        let values = [1.0, f64::NAN, -0.0, 4.0];
+        let mut whole = Digest::default();
+        whole.floats(key(), &ts, &values, None);
+        let mut parts = Digest::default();
+        parts.floats(key(), &ts[2..], &values[2..], Some(&[0, 0]));
+        let mut other = Digest::default();
+        other.floats(key(), &ts[..2], &values[..2], None);
+        parts.merge(&other);
+        assert_eq!(whole, parts);
+        assert_eq!(whole.to_string().parse::<Digest>().unwrap(), whole);
+    }
+
+    #[test]
+    fn every_part_of_a_sample_matters() {
+        let digest = |ts: i64, value: f64, start: i64| {
+            let mut digest = Digest::default();
+            digest.floats(key(), &[ts], &[value], Some(&[start]));
+            digest
+        };
+        let all = [digest(1, 0.0, 0), digest(2, 0.0, 0), digest(1, -0.0, 0), digest(1, 0.0, 1)];
+        for (at, one) in all.iter().enumerate() {
+            assert!(all[at + 1..].iter().all(|other| other.sum != one.sum));
+        }
+    }
+
+    #[test]
+    fn swapped_values_show() {
+        let mut a = Digest::default();
+        a.floats(key(), &[1, 2], &[5.0, 6.0], None);
+        let mut b = Digest::default();
+        b.floats(key(), &[1, 2], &[6.0, 5.0], None);
+        assert_ne!(a, b);
+        assert_eq!(a.count, b.count);
+    }
+
+    /// The documented bytes, hashed by hand: other implementations must agree.
+    #[test]
+    fn the_documented_bytes_are_hashed() {
+        let labels = |text: &[u8]| xxh3_128(text).to_le_bytes();
+        let mut series = Vec::new();
+        series.extend(labels(b"replica\xffa\xff"));
+        series.extend(labels(b"__name__\xffup\xff"));
+        let mut sample = xxh3_128(&series).to_le_bytes().to_vec();
+        sample.extend(7i64.to_le_bytes());
+        sample.extend(1.5f64.to_bits().to_le_bytes());
+        let hash = xxh3_128(&sample);
+        let mut digest = Digest::default();
+        digest.floats(key(), &[7], &[1.5], None);
+        assert_eq!(digest, Digest { count: 1, sum: hash, xor: hash });
     }
 }

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
+use crate::bucket::BLOCKS_PREFIX;
 use crate::model::{Labels, TimeRange};
 use crate::{Error, Result};
 
@@ -20,10 +21,10 @@ pub const META_FILE: &str = "meta.json";
 pub const FORMAT_VERSION: u32 = 1;
 
 /// The version of the writer: it changes whenever the same input gives other bytes.
-pub const WRITER_VERSION: &str = "stoa/1";
+pub const WRITER_VERSION: &str = "1";
 
 /// The identity of a block: a ULID, as 26 characters in text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct BlockId(pub Ulid);
 
 impl fmt::Display for BlockId {
@@ -174,7 +175,71 @@ pub struct FileMeta {
     pub chunk_crc32c: Vec<u32>,
 }
 
+/// The name of the last field of `meta.json`: a CRC32C of all other bytes, as 8 hexadecimal digits.
+const CRC_FIELD: &[u8] = b"\"crc32c\": \"";
+/// What follows its value.
+const CRC_END: &[u8] = b"\"\n}\n";
+/// Largest `meta.json` that is read.
+const MAX_META_BYTES: usize = 10 << 20;
+
 impl BlockMeta {
+    /// The bytes of `meta.json`. The last field, `crc32c`, is the CRC of all bytes before its value,
+    /// so that damage shows although nothing else names this object.
+    pub fn to_json(&self) -> Result<Vec<u8>> {
+        let mut json = serde_json::to_vec_pretty(self).map_err(|e| {
+            Error::internal(format!("block {}: meta.json", self.ulid)).with_source(e)
+        })?;
+        // The object's closing brace makes room for one more field.
+        json.truncate(json.len() - 2);
+        json.extend_from_slice(b",\n  ");
+        json.extend_from_slice(CRC_FIELD);
+        let crc = crc32c::crc32c(&json);
+        json.extend_from_slice(format!("{crc:08x}").as_bytes());
+        json.extend_from_slice(CRC_END);
+        Ok(json)
+    }
+
+    /// Reads the bytes of `meta.json` and checks their CRC. Fields that are not known are ignored.
+    pub fn from_json(json: &[u8]) -> Result<Self> {
+        if json.len() > MAX_META_BYTES {
+            return Err(Error::corrupt(format!("meta.json has {} bytes", json.len())));
+        }
+        let damaged = || Error::corrupt("meta.json is damaged: its CRC does not match");
+        let before_end = json.strip_suffix(CRC_END).ok_or_else(damaged)?;
+        let at = before_end.len().checked_sub(8).ok_or_else(damaged)?;
+        let (body, crc) = before_end.split_at(at);
+        if !body.ends_with(CRC_FIELD) || crc != format!("{:08x}", crc32c::crc32c(body)).as_bytes() {
+            return Err(damaged());
+        }
+        let meta: Self = serde_json::from_slice(json)
+            .map_err(|e| Error::corrupt("meta.json cannot be read").with_source(e))?;
+        meta.check()?;
+        Ok(meta)
+    }
+
+    /// Whether this version can read the block, and its numbers make sense.
+    fn check(&self) -> Result<()> {
+        if self.stoa.format != FORMAT_VERSION {
+            return Err(Error::unsupported(format!(
+                "block {} has format {}, this version reads {FORMAT_VERSION}",
+                self.ulid, self.stoa.format
+            )));
+        }
+        let files_fit = self.stoa.files.iter().all(|file| file.tail_offset < file.size_bytes);
+        if self.min_time >= self.max_time || self.stoa.bucket_ms <= 0 || !files_fit {
+            return Err(Error::corrupt(format!(
+                "block {}: meta.json contradicts itself",
+                self.ulid
+            )));
+        }
+        Ok(())
+    }
+
+    /// The path of the object `name` of the block `id` in its bucket.
+    pub fn path(id: BlockId, name: &str) -> String {
+        format!("{BLOCKS_PREFIX}/{id}/{name}")
+    }
+
     /// The external labels.
     pub fn external_labels(&self) -> Result<Labels> {
         Labels::new(self.thanos.labels.iter().map(|(n, v)| (n.as_str(), v.as_str())))

@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use xxhash_rust::xxh3::xxh3_128;
+
 use super::{Label, Labels, Matcher};
 
 /// The code of an absent label.
@@ -40,7 +42,19 @@ impl LabelTable {
         debug_assert!(columns.iter().all(|column| column.codes.len() == rows
             && column.codes.iter().all(|&c| c == ABSENT || (c as usize) < column.values.len())));
         let mut table = Self { rows, columns, fingerprints: Vec::new() };
-        table.fingerprints = (0..rows).map(|row| table.labels(row).fingerprint()).collect();
+        let mut text = Vec::new();
+        table.fingerprints = (0..rows)
+            .map(|row| {
+                text.clear();
+                for column in table.columns.iter().filter(|column| column.codes[row] != ABSENT) {
+                    text.extend_from_slice(column.name.as_bytes());
+                    text.push(0xff);
+                    text.extend_from_slice(column.values[column.codes[row] as usize].as_bytes());
+                    text.push(0xff);
+                }
+                xxh3_128(&text)
+            })
+            .collect();
         table
     }
 
@@ -128,9 +142,23 @@ impl LabelTable {
         Self { rows: rows.len(), columns, fingerprints }
     }
 
+    /// About how many bytes it takes in memory.
+    pub fn memory_size(&self) -> usize {
+        let column = |column: &LabelColumn| {
+            let text: usize = column.values.iter().map(|value| value.len() + 32).sum();
+            text + column.codes.len() * 4
+        };
+        self.columns.iter().map(column).sum::<usize>() + self.fingerprints.len() * 16
+    }
+
     /// [`Labels::fingerprint`] of each row.
     pub fn fingerprints(&self) -> &[u128] {
         &self.fingerprints
+    }
+
+    /// The id of the series in `row`: the low half of its fingerprint.
+    pub fn series_id(&self, row: usize) -> i64 {
+        self.fingerprints[row] as i64
     }
 
     /// The rows, ascending, that all `matchers` accept.
@@ -173,5 +201,25 @@ impl ColumnBuilder {
             self.values.push(Arc::clone(value));
         }
         self.codes[row] = code;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fingerprints_are_those_of_the_label_sets() {
+        let sets = [
+            Labels::new([("__name__", "up"), ("job", "a")]).unwrap(),
+            Labels::new([("__name__", "up"), ("zone", "b")]).unwrap(),
+            Labels::empty(),
+        ];
+        let table = LabelTable::from_labels(&sets);
+        let expected: Vec<u128> = sets.iter().map(Labels::fingerprint).collect();
+        assert_eq!(table.fingerprints(), expected);
+        let turned = table.take(&[2, 0]);
+        assert_eq!(turned.labels(1), sets[0]);
+        assert_eq!(turned.fingerprints(), [expected[2], expected[0]]);
     }
 }

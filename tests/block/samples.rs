@@ -1,0 +1,237 @@
+//! Series in memory, the blocks made of them, and the series that a block gives back.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::concat_batches;
+use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMillisecondType};
+use bytes::Bytes;
+use engine::block::meta::Compaction;
+use engine::block::schema::{HISTOGRAMS_FILE, SAMPLES_FILE};
+use engine::block::{
+    Block, BlockId, BlockMeta, BlockSettings, BlockWriter, FileReader, histogram, id, order,
+};
+use engine::bucket::Bucket;
+use engine::model::{Histogram, LabelTable, Labels};
+use object_store::memory::InMemory;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+/// 2026-10-02T00:00:00Z: the start of the blocks.
+pub(crate) const START: i64 = 1_790_899_200_000;
+/// Two hours in ms.
+pub(crate) const HOURS_2: i64 = 2 * 3_600_000;
+
+/// A float sample by its bits, so that NaN equals itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Float {
+    pub ts: i64,
+    pub bits: u64,
+    /// 0 is none.
+    pub start_ts: i64,
+}
+
+/// A native histogram sample.
+#[derive(Debug, Clone)]
+pub(crate) struct Native {
+    pub ts: i64,
+    pub start_ts: i64,
+    pub histogram: Histogram,
+}
+
+impl PartialEq for Native {
+    /// By bits, as [`Float`].
+    fn eq(&self, other: &Self) -> bool {
+        // Debug prints a number exactly, but every NaN alike; the NaN that matters is the sum's.
+        self.ts == other.ts
+            && self.start_ts == other.start_ts
+            && self.histogram.sum.to_bits() == other.histogram.sum.to_bits()
+            && format!("{:?}", self.histogram) == format!("{:?}", other.histogram)
+    }
+}
+
+/// The samples of one series.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Samples {
+    pub floats: Vec<Float>,
+    pub natives: Vec<Native>,
+}
+
+/// Series and their samples.
+pub(crate) type Data = BTreeMap<Labels, Samples>;
+
+pub(crate) fn labels(pairs: &[(&str, &str)]) -> Labels {
+    Labels::new(pairs.iter().copied()).expect("labels of a test")
+}
+
+pub(crate) fn float(ts: i64, value: f64) -> Float {
+    Float { ts, bits: value.to_bits(), start_ts: 0 }
+}
+
+/// Settings of a block of `hours` from [`START`] on, in buckets of two hours.
+pub(crate) fn settings(external: &[(&str, &str)], hours: i64) -> BlockSettings {
+    let sources = vec!["01K6H00000000000000000TEST".parse().expect("a ULID")];
+    let mut settings = BlockSettings {
+        ulid: BlockId::default(),
+        external_labels: labels(external),
+        source: "test".into(),
+        resolution_ms: 0,
+        min_time: START,
+        max_time: START + hours * 3_600_000,
+        bucket_ms: HOURS_2,
+        compaction: Compaction { level: 1, sources: sources.clone(), parents: vec![] },
+    };
+    settings.ulid = id(&sources, &settings);
+    settings
+}
+
+/// Writes a block of `data` into `dir`.
+pub(crate) fn write(dir: &Path, settings: &BlockSettings, data: &Data) -> BlockMeta {
+    let table = LabelTable::from_labels(data.keys());
+    let rows = order::sort(&table);
+    let samples: Vec<&Samples> = data.values().collect();
+    let table = Arc::new(table.take(&rows));
+    let samples: Vec<&Samples> = rows.iter().map(|&row| samples[row as usize]).collect();
+    let mut writer =
+        BlockWriter::create(dir, settings.clone(), Arc::clone(&table)).expect("create");
+    let buckets = writer.bucket_of(settings.max_time - 1) + 1;
+    let mut first = 0;
+    while first < samples.len() {
+        let metric = table.value(first, "__name__");
+        let mut end = first;
+        while end < samples.len() && table.value(end, "__name__") == metric {
+            end += 1;
+        }
+        for bucket in 0..buckets {
+            for row in first..end {
+                write_run(&mut writer, row as u32, bucket, samples[row]);
+            }
+        }
+        first = end;
+    }
+    writer.finish().expect("finish")
+}
+
+fn write_run(writer: &mut BlockWriter, row: u32, bucket: u32, samples: &Samples) {
+    let inside: Vec<&Float> =
+        samples.floats.iter().filter(|sample| writer.bucket_of(sample.ts) == bucket).collect();
+    let ts: Vec<i64> = inside.iter().map(|sample| sample.ts).collect();
+    let values: Vec<f64> = inside.iter().map(|sample| f64::from_bits(sample.bits)).collect();
+    let starts: Vec<i64> = inside.iter().map(|sample| sample.start_ts).collect();
+    let starts = starts.iter().any(|&start| start != 0).then_some(starts.as_slice());
+    writer.floats(row, &ts, &values, starts).expect("floats");
+    let inside: Vec<&Native> =
+        samples.natives.iter().filter(|sample| writer.bucket_of(sample.ts) == bucket).collect();
+    let ts: Vec<i64> = inside.iter().map(|sample| sample.ts).collect();
+    let starts: Vec<i64> = inside.iter().map(|sample| sample.start_ts).collect();
+    let histograms: Vec<Histogram> = inside.iter().map(|s| s.histogram.clone()).collect();
+    writer.histograms(row, &ts, Some(&starts), &histograms).expect("histograms");
+}
+
+/// A bucket in memory with the block that was written into `dir`.
+pub(crate) async fn upload(dir: &Path, meta: &BlockMeta) -> Bucket {
+    let bucket = Bucket::new(Arc::new(InMemory::new()), "memory");
+    let names = meta.stoa.files.iter().map(|file| file.name.as_str());
+    for name in names.chain(["meta.json"]) {
+        let bytes = std::fs::read(dir.join(name)).expect("a file of the block");
+        bucket.put(&BlockMeta::path(meta.ulid, name), bytes.into()).await.expect("put");
+    }
+    bucket
+}
+
+/// All series and samples of a block, through the reader.
+pub(crate) async fn read(bucket: &Bucket, meta: &BlockMeta) -> engine::Result<Data> {
+    let block = Block::open(bucket, Arc::new(meta.clone())).await?;
+    let floats = match &block.samples {
+        Some(file) => Some(rows(bucket, meta, file, SAMPLES_FILE).await?),
+        None => None,
+    };
+    let natives = match &block.histograms {
+        Some(file) => Some(rows(bucket, meta, file, HISTOGRAMS_FILE).await?),
+        None => None,
+    };
+    let histograms = natives.as_ref().map(histogram::from_batch).transpose()?;
+    let mut data = Data::new();
+    for row in 0..block.series.len() {
+        let mut samples = Samples::default();
+        for run in block.series.runs(row) {
+            let batch = floats.as_ref().expect("runs point into a file");
+            let batch = batch.slice(run.start_row as usize, run.rows as usize);
+            check_keys(&batch, &block, row);
+            let ts = batch.column(3).as_primitive::<TimestampMillisecondType>();
+            let values = batch.column(4).as_primitive::<Float64Type>();
+            let starts = batch.column(5).as_primitive::<TimestampMillisecondType>();
+            samples.floats.extend((0..batch.num_rows()).map(|at| Float {
+                ts: ts.value(at),
+                bits: values.value(at).to_bits(),
+                start_ts: if starts.is_null(at) { 0 } else { starts.value(at) },
+            }));
+        }
+        for run in block.series.histogram_runs(row) {
+            let batch = natives.as_ref().expect("runs point into a file");
+            let batch = batch.slice(run.start_row as usize, run.rows as usize);
+            check_keys(&batch, &block, row);
+            let ts = batch.column(3).as_primitive::<TimestampMillisecondType>();
+            let starts = batch.column(4).as_primitive::<TimestampMillisecondType>();
+            let histograms = histograms.as_ref().expect("runs point into a file");
+            samples.natives.extend((0..batch.num_rows()).map(|at| Native {
+                ts: ts.value(at),
+                start_ts: if starts.is_null(at) { 0 } else { starts.value(at) },
+                histogram: histograms[run.start_row as usize + at].clone(),
+            }));
+        }
+        let times = || {
+            let floats = samples.floats.iter().map(|sample| sample.ts);
+            floats.chain(samples.natives.iter().map(|sample| sample.ts))
+        };
+        assert_eq!(block.series.min_ts[row], times().min().unwrap_or(i64::MAX));
+        assert_eq!(block.series.max_ts[row], times().max().unwrap_or(i64::MIN));
+        assert_eq!(block.series.n_samples[row], times().count() as u64);
+        data.insert(block.series.table.labels(row), samples);
+    }
+    assert_eq!(data.len(), block.series.len(), "series are distinct");
+    Ok(data)
+}
+
+/// The columns that say whose samples the rows are.
+fn check_keys(batch: &RecordBatch, block: &Block, row: usize) {
+    let metrics = batch.column(0).as_string::<i32>();
+    let refs = batch.column(1).as_primitive::<Int32Type>();
+    let ids = batch.column(2).as_primitive::<Int64Type>();
+    for at in 0..batch.num_rows() {
+        assert_eq!(metrics.value(at), block.series.table.value(row, "__name__"));
+        assert_eq!(refs.value(at), row as i32);
+        assert_eq!(ids.value(at), block.series.series_id[row]);
+    }
+}
+
+/// All rows of a sample file, its pages checked.
+async fn rows(
+    bucket: &Bucket,
+    meta: &BlockMeta,
+    file: &FileReader,
+    name: &str,
+) -> engine::Result<RecordBatch> {
+    let bytes = bucket.get(file.path()).await?;
+    let pages = 4..meta.file(name).expect("a file of the block").tail_offset;
+    let length = bytes.len() as u64;
+    if length < pages.end {
+        return Err(engine::Error::corrupt(format!("{} has {length} bytes", file.path())));
+    }
+    file.check(pages.clone(), &bytes[4..pages.end as usize])?;
+    Ok(decode(bytes))
+}
+
+/// All rows of a Parquet file, by the stock reader and without any knowledge of blocks.
+pub(crate) fn decode(bytes: Bytes) -> RecordBatch {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(bytes).expect("a Parquet file");
+    let schema = Arc::clone(reader.schema());
+    let batches: Vec<RecordBatch> = reader
+        .with_batch_size(1 << 20)
+        .build()
+        .expect("a reader")
+        .map(|batch| batch.expect("a batch"))
+        .collect();
+    concat_batches(&schema, &batches).expect("batches of one schema")
+}
