@@ -2,18 +2,16 @@
 
 use std::sync::Arc;
 
-use datafusion::error::DataFusionError;
+use datafusion::error::Result;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use engine::model::is_stale;
-use engine::{Error, ErrorKind, Result};
 use futures::StreamExt;
 
 use super::optimize::optimized;
 use crate::ast::ValueType;
-use crate::exec::fault::Fault;
 use crate::exec::grid::GridRows;
 use crate::exec::operator::single;
 use crate::exec::runs::RunReader;
@@ -21,12 +19,17 @@ use crate::functions::Windows;
 use crate::plan::{Node, Runs};
 use crate::query::{MatrixSeries, QueryValue};
 
-/// An error of the plan, as the caller knows errors.
-fn query_error(error: DataFusionError) -> Error {
-    match Fault::find(&error) {
-        Some(fault) => Error::new(ErrorKind::Execution, fault.to_string()),
-        None => error.into(),
+/// Executes a plan for what its operators take note of.
+pub(super) async fn execute(
+    plan: Arc<dyn ExecutionPlan>,
+    context: &Arc<TaskContext>,
+) -> Result<()> {
+    let plan = optimized(plan, context.session_config().options())?;
+    let mut stream = plan.execute(0, Arc::clone(context))?;
+    while let Some(batch) = stream.next().await {
+        batch?;
     }
+    Ok(())
 }
 
 /// The plan with its metrics.
@@ -48,10 +51,10 @@ pub(super) async fn of_grid(
     let Node { plan, series, grid, ordered } = node;
     let plan = optimized(single(plan), context.session_config().options())?;
     let memory = reservation(context);
-    let mut stream = plan.execute(0, Arc::clone(context)).map_err(query_error)?;
+    let mut stream = plan.execute(0, Arc::clone(context))?;
     let mut found = Vec::new();
     while let Some(batch) = stream.next().await {
-        let rows = GridRows::new(batch.map_err(query_error)?, grid)?;
+        let rows = GridRows::new(batch?, grid)?;
         for (id, values, valid) in rows.iter() {
             let slots = (0..values.len()).filter(|&slot| valid[slot]);
             let (timestamps, values): (Vec<i64>, Vec<f64>) =
@@ -89,7 +92,7 @@ pub(super) async fn matrix_of_runs(
 ) -> Result<(QueryValue, Arc<str>)> {
     let plan = optimized(single(runs.plan), context.session_config().options())?;
     let memory = reservation(context);
-    let mut stream = plan.execute(0, Arc::clone(context)).map_err(query_error)?;
+    let mut stream = plan.execute(0, Arc::clone(context))?;
     let mut reader = RunReader::default();
     let mut found: Vec<MatrixSeries> = Vec::new();
     let (start, end) = (windows.start(0), windows.end(0));
@@ -105,9 +108,9 @@ pub(super) async fn matrix_of_runs(
         Ok(())
     };
     while let Some(batch) = stream.next().await {
-        reader.push(&batch.map_err(query_error)?, &mut each).map_err(query_error)?;
+        reader.push(&batch?, &mut each)?;
     }
-    reader.finish(&mut each).map_err(query_error)?;
+    reader.finish(&mut each)?;
     drop(stream);
     found.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
     Ok((QueryValue::Matrix(found), explained(plan.as_ref())))

@@ -7,6 +7,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::execution::config::SessionConfig;
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
@@ -15,9 +16,11 @@ use engine::source::SeriesSource;
 use engine::{Error, ErrorKind, Result};
 
 use crate::ast::{Expr, ValueType};
+use crate::exec::fault::Fault;
 use crate::exec::grid::Grid;
+use crate::functions::Windows;
 use crate::parse::{Features, parse};
-use crate::plan::{Planner, Times, resolve};
+use crate::plan::{Node, Planner, Runs, Times, resolve};
 use crate::query::{Evaluation, QueryAnswer, QueryRequest, QueryValue};
 use crate::runtime::{ChildPool, QueryRuntime};
 
@@ -142,17 +145,53 @@ async fn evaluate(
         return Ok(QueryAnswer { value, warnings, infos, plan: Arc::from("") });
     }
     let selectors = resolve(&expr, &times, grid, source.as_ref(), &request.select).await?;
-    let mut planner = Planner { times, selectors: &selectors, infos: Vec::new() };
-    let (value, plan) = if kind == ValueType::Range {
-        let grid = Grid::instant(times.start);
-        let (runs, windows) = planner.range(&expr, grid)?;
-        answer::matrix_of_runs(runs, windows, &context).await?
-    } else {
-        let node = planner.plan(&expr, grid)?;
-        answer::of_grid(node, kind, is_range, &context).await?
+    let mut planner = Planner::new(times, &selectors);
+    let planned = plan(&mut planner, &expr, grid, &context).await?;
+    let executed = match planned {
+        Planned::Runs(runs, windows) => answer::matrix_of_runs(runs, windows, &context).await,
+        Planned::Grid(node) => answer::of_grid(node, kind, is_range, &context).await,
     };
-    let Planner { infos, .. } = planner;
-    let mut warnings = selectors.warnings();
+    let (value, plan) = executed.map_err(|error| query_error(error, &planner))?;
+    let (mut warnings, infos) = planner.annotations();
+    warnings.splice(0..0, selectors.warnings());
     let value = answer::limited(value, request.limit, &mut warnings);
     Ok(QueryAnswer { value, warnings, infos, plan })
+}
+
+enum Planned {
+    Grid(Node),
+    Runs(Runs, Windows),
+}
+
+/// Plans the query; what must be executed before the rest can be planned is executed.
+async fn plan(
+    planner: &mut Planner<'_>,
+    expr: &Expr,
+    grid: Grid,
+    context: &Arc<TaskContext>,
+) -> Result<Planned> {
+    loop {
+        let planned = match expr.value_type() {
+            ValueType::Range => {
+                planner.range(expr, grid).map(|(runs, windows)| Planned::Runs(runs, windows))
+            }
+            _ => planner.plan(expr, grid).map(Planned::Grid),
+        };
+        match (planned, planner.take_pending()) {
+            (Err(_), Some(pending)) => {
+                let executed = answer::execute(Arc::clone(&pending.share) as _, context).await;
+                executed.map_err(|error| query_error(error, planner))?;
+                planner.executed(pending);
+            }
+            (planned, _) => return planned,
+        }
+    }
+}
+
+/// An error of the plan, as the caller knows errors.
+fn query_error(error: DataFusionError, planner: &Planner<'_>) -> Error {
+    match Fault::find(&error) {
+        Some(fault) => Error::new(ErrorKind::Execution, planner.describe(fault)),
+        None => error.into(),
+    }
 }

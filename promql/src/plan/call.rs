@@ -17,6 +17,9 @@ use crate::exec::window::WindowFunction;
 use crate::functions::RangeFunction;
 use crate::functions::math::MathFunction;
 
+const SORT_IN_RANGE: &str = "PromQL warning: sort is ineffective for range queries since results \
+    are always ordered by labels";
+
 impl Planner<'_> {
     /// Plans a call of any function.
     pub(super) fn call(&mut self, call: &Call, grid: Grid) -> Result<Node> {
@@ -47,6 +50,7 @@ impl Planner<'_> {
             }
             ("sort", [vector]) => self.sort(vector, grid, false),
             ("sort_desc", [vector]) => self.sort(vector, grid, true),
+            ("histogram_quantile" | "histogram_fraction", _) => self.histogram_call(call, grid),
             ("label_replace", _) => self.label_replace(call, grid),
             ("label_join", _) => self.label_join(call, grid),
             (name, _) => Err(Error::unsupported(format!("not supported yet: {name}()"))),
@@ -93,6 +97,7 @@ impl Planner<'_> {
     fn sort(&mut self, vector: &Expr, grid: Grid, descending: bool) -> Result<Node> {
         let node = self.plan(vector, grid)?;
         if self.times.step != 0 {
+            self.warnings.push(SORT_IN_RANGE.to_owned());
             return Ok(node);
         }
         Ok(Node { plan: sort(node.plan, grid, descending), ordered: true, ..node })

@@ -10,9 +10,13 @@
 
 mod aggregate;
 mod axis;
+mod binary;
 mod call;
+mod fault;
+mod histogram;
 mod invariant;
 mod labels;
+mod matching;
 mod range_call;
 mod selectors;
 mod series;
@@ -20,15 +24,20 @@ mod series;
 use std::sync::Arc;
 
 use datafusion::physical_plan::ExecutionPlan;
+use engine::model::Labels;
 use engine::{Error, Result};
+use hashbrown::HashMap;
 
-use crate::ast::{Expr, Subquery};
+use crate::ast::{Expr, Subquery, VectorMatching};
 use crate::exec::Argument;
 use crate::exec::cell::{CellFunction, cell_function};
 use crate::exec::grid::Grid;
+use crate::exec::histogram_quantile::MonotonicityFixes;
 use crate::exec::merge_series::merge_series;
+use crate::exec::ordered_aggregate::CountedValues;
 use crate::exec::repeat::repeat;
 use crate::exec::scalar::{ScalarSource, scalar};
+use crate::exec::share::ShareExec;
 use crate::exec::subquery::subquery;
 use crate::exec::window::WindowFunction;
 
@@ -58,12 +67,86 @@ pub(crate) struct Runs {
     pub(crate) series: SeriesSet,
 }
 
+/// A binary operation between vectors, kept so that a fault in it can name series.
+#[derive(Debug)]
+pub(crate) struct Operation {
+    left: SeriesSet,
+    right: SeriesSet,
+    matching: VectorMatching,
+}
+
+/// A `count_values` that must be executed before planning can go on.
+#[derive(Debug)]
+pub(crate) struct PendingValues {
+    key: usize,
+    /// The plan to execute.
+    pub(crate) share: Arc<ShareExec>,
+    found: Arc<CountedValues>,
+    groups: Vec<Labels>,
+    label: String,
+}
+
 /// Plans one query.
 #[derive(Debug)]
 pub(crate) struct Planner<'a> {
-    pub(crate) times: Times,
-    pub(crate) selectors: &'a Selectors,
-    pub(crate) infos: Vec<String>,
+    times: Times,
+    selectors: &'a Selectors,
+    operations: Vec<Operation>,
+    fixes: Vec<Arc<MonotonicityFixes>>,
+    warnings: Vec<String>,
+    infos: Vec<String>,
+    /// The `count_values` that have been executed, by the address of their node.
+    counted: HashMap<usize, (Arc<ShareExec>, SeriesSet)>,
+    pending: Option<PendingValues>,
+}
+
+impl<'a> Planner<'a> {
+    /// A planner for one tree.
+    pub(crate) fn new(times: Times, selectors: &'a Selectors) -> Self {
+        Self {
+            times,
+            selectors,
+            operations: Vec::new(),
+            fixes: Vec::new(),
+            warnings: Vec::new(),
+            infos: Vec::new(),
+            counted: HashMap::new(),
+            pending: None,
+        }
+    }
+
+    /// What has to be executed before the planning that has just failed can be tried again.
+    pub(crate) fn take_pending(&mut self) -> Option<PendingValues> {
+        let pending = self.pending.take()?;
+        self.operations.clear();
+        self.fixes.clear();
+        self.warnings.clear();
+        self.infos.clear();
+        Some(pending)
+    }
+
+    /// Takes note of what `pending` found when it was executed.
+    pub(crate) fn executed(&mut self, pending: PendingValues) {
+        let labels: Vec<Labels> = pending
+            .found
+            .get()
+            .iter()
+            .map(|counted| {
+                let value = crate::functions::float_text::plain(counted.value);
+                let label = Labels::new([(pending.label.as_str(), value)]).unwrap_or_default();
+                pending.groups[counted.group as usize].overlay(&label)
+            })
+            .collect();
+        let series = SeriesSet::from_labels(&labels);
+        self.counted.insert(pending.key, (pending.share, series));
+    }
+
+    /// Warnings and infos, after the plan has been executed.
+    pub(crate) fn annotations(self) -> (Vec<String>, Vec<String>) {
+        let mut infos = self.infos;
+        infos.extend(self.fixes.iter().filter_map(|fixes| fixes.info()));
+        (self.warnings, infos)
+    }
 }
 
 impl Planner<'_> {
@@ -92,7 +175,7 @@ impl Planner<'_> {
                 let plan = cell_function(node.plan, grid, CellFunction::Negate, Vec::new());
                 Ok(without_name(Node { plan, ..node }, false))
             }
-            Expr::Binary(_) => Err(Error::unsupported("not supported yet: binary operations")),
+            Expr::Binary(binary) => self.binary(binary, grid),
             Expr::Number(_) | Expr::Text(_) | Expr::Range(..) | Expr::Subquery(_) => {
                 Err(Error::internal(format!("a {} is no instant vector", expr.value_type())))
             }

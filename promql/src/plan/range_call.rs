@@ -24,6 +24,9 @@ impl Planner<'_> {
         let is_range = |arg: &&Expr| arg.value_type() == ValueType::Range;
         let range = call.args.iter().find(is_range);
         let range = range.ok_or_else(|| Error::internal(format!("{function} without a range")))?;
+        if function == RangeFunction::Quantile {
+            self.check_quantile(&call.args[0]);
+        }
         let mut sides: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         let mut arguments = Vec::new();
         for arg in call.args.iter().filter(|arg| !is_range(arg)) {
