@@ -106,7 +106,7 @@ impl Planner<'_> {
 
     /// Warns of a quantile that is none, if it is known at planning.
     pub(super) fn check_quantile(&mut self, phi: &Expr) {
-        if let Some(phi) = invariant::constant(phi)
+        if let Some(phi) = invariant::constant(phi, &self.times)
             && !(0.0..=1.0).contains(&phi)
         {
             let phi = float_text::general(phi);

@@ -52,8 +52,7 @@ impl Planner<'_> {
         let mut sides: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         let argument = self.argument(scalar, grid, &mut sides)?;
         let input = self.plan(vector, grid)?;
-        let plan =
-            vector_scalar(input.plan, argument, scalar_is_left, grid, op, node.bool, sides);
+        let plan = vector_scalar(input.plan, argument, scalar_is_left, grid, op, node.bool, sides);
         Ok(Node { plan, ..input })
     }
 

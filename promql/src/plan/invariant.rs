@@ -1,5 +1,6 @@
 //! Which parts of a query are the same at every step, and which scalars are known at planning.
 
+use super::Times;
 use crate::ast::{Binary, Call, Expr};
 use crate::functions::binary::BinaryOp;
 
@@ -36,18 +37,34 @@ pub(crate) fn is_invariant(expr: &Expr) -> bool {
 }
 
 /// The value of a scalar expression that needs no samples and no step.
-pub(crate) fn constant(expr: &Expr) -> Option<f64> {
+pub(crate) fn constant(expr: &Expr, times: &Times) -> Option<f64> {
+    let seconds = |ms: i64| ms as f64 / 1000.0;
     match expr {
         Expr::Number(value) => Some(*value),
-        Expr::Negate(inner) => constant(inner).map(|value| -value),
-        Expr::Call(Call { function: "pi", .. }) => Some(std::f64::consts::PI),
+        Expr::Negate(inner) => constant(inner, times).map(|value| -value),
+        Expr::Call(Call { function, args }) => match (*function, args.as_slice()) {
+            ("pi", _) => Some(std::f64::consts::PI),
+            ("start", _) => Some(seconds(times.start)),
+            ("end", _) => Some(seconds(times.end)),
+            ("range", _) => Some(seconds(times.end.saturating_sub(times.start))),
+            ("step", _) if times.start == times.end => Some(0.0),
+            ("step", _) => Some(seconds(times.step)),
+            ("min_of", [a, b]) => Some(least(constant(a, times)?, constant(b, times)?)),
+            ("max_of", [a, b]) => Some(-least(-constant(a, times)?, -constant(b, times)?)),
+            _ => None,
+        },
         Expr::Binary(binary) => {
             let Binary { op, left, right, .. } = binary.as_ref();
             let op = BinaryOp::from_symbol(op.symbol())?;
-            Some(op.scalar(constant(left)?, constant(right)?))
+            Some(op.scalar(constant(left, times)?, constant(right, times)?))
         }
         _ => None,
     }
+}
+
+/// The lesser number; NaN if one of them is (Go's `math.Min`).
+fn least(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
 }
 
 #[cfg(test)]
@@ -83,7 +100,11 @@ mod tests {
 
     #[test]
     fn scalars_without_samples_are_numbers() {
-        let value = |query: &str| constant(&parse(query, Features::default()).unwrap());
+        let times =
+            Times { start: 0, end: 100_000, step: 10_000, lookback: 1, subquery_step: 60_000 };
+        let features = Features { experimental_functions: true };
+        let value = |query: &str| constant(&parse(query, features).unwrap(), &times);
+        assert_eq!(value("max_of(end() - start(), step() + range())"), Some(110.0));
         assert_eq!(value("-(1 + 2) ^ 2 * 3"), Some(-27.0));
         assert_eq!(value("2 > bool 1"), Some(1.0));
         assert_eq!(value("1 + time()"), None);

@@ -152,7 +152,7 @@ impl<'a> Planner<'a> {
 impl Planner<'_> {
     /// Plans a scalar or instant vector on `grid`.
     pub(crate) fn plan(&mut self, expr: &Expr, grid: Grid) -> Result<Node> {
-        if let Some(value) = invariant::constant(expr) {
+        if let Some(value) = invariant::constant(expr, &self.times) {
             return Ok(scalar_node(ScalarSource::Constant(value), grid));
         }
         let once = selectors::evaluated_at(expr, grid);
@@ -189,7 +189,7 @@ impl Planner<'_> {
         grid: Grid,
         sides: &mut Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Argument> {
-        if let Some(value) = invariant::constant(expr) {
+        if let Some(value) = invariant::constant(expr, &self.times) {
             return Ok(Argument::Constant(value));
         }
         sides.push(self.plan(expr, grid)?.plan);
