@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
+use super::lookup::Lookup;
 use super::{Label, Labels, Matcher};
 
 /// The code of an absent label.
@@ -24,12 +25,20 @@ pub struct LabelColumn {
     pub codes: Vec<u32>,
 }
 
+impl LabelColumn {
+    /// The value of `code`.
+    pub(super) fn value(&self, code: u32) -> &str {
+        &self.values[code as usize]
+    }
+}
+
 /// Label sets of series, a row each, as dictionary columns sorted by name.
 #[derive(Debug, Clone, Default)]
 pub struct LabelTable {
     rows: usize,
     columns: Vec<LabelColumn>,
     fingerprints: Vec<u128>,
+    lookup: Lookup,
 }
 
 impl LabelTable {
@@ -41,7 +50,7 @@ impl LabelTable {
         columns.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         debug_assert!(columns.iter().all(|column| column.codes.len() == rows
             && column.codes.iter().all(|&c| c == ABSENT || (c as usize) < column.values.len())));
-        let mut table = Self { rows, columns, fingerprints: Vec::new() };
+        let mut table = Self { rows, columns, fingerprints: Vec::new(), lookup: Lookup::default() };
         let mut text = Vec::new();
         table.fingerprints = (0..rows)
             .map(|row| {
@@ -139,7 +148,7 @@ impl LabelTable {
             })
             .collect();
         let fingerprints = rows.iter().map(|&row| self.fingerprints[row as usize]).collect();
-        Self { rows: rows.len(), columns, fingerprints }
+        Self { rows: rows.len(), columns, fingerprints, lookup: Lookup::default() }
     }
 
     /// About how many bytes it takes in memory.
@@ -163,23 +172,7 @@ impl LabelTable {
 
     /// The rows, ascending, that all `matchers` accept.
     pub fn select(&self, matchers: &[Matcher]) -> Vec<u32> {
-        let mut rows: Vec<u32> = (0..u32::try_from(self.rows).unwrap_or(u32::MAX)).collect();
-        for matcher in matchers {
-            let absent = matcher.matches("");
-            match self.column(matcher.name()) {
-                None if absent => {}
-                None => return Vec::new(),
-                Some(column) => {
-                    let accepted: Vec<bool> =
-                        column.values.iter().map(|value| matcher.matches(value)).collect();
-                    rows.retain(|&row| match column.codes[row as usize] {
-                        ABSENT => absent,
-                        code => accepted[code as usize],
-                    });
-                }
-            }
-        }
-        rows
+        self.lookup.select(self.rows, &self.columns, matchers)
     }
 }
 

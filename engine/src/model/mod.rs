@@ -3,6 +3,7 @@
 mod histogram;
 mod label_table;
 mod labels;
+mod lookup;
 mod matcher;
 mod time;
 
