@@ -30,5 +30,5 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use algo::{Pick, Replica, SETTLED, pick};
+pub use algo::{Pick, Replica, SETTLED, lanes, pick};
 pub use stream::DedupExec;

@@ -7,7 +7,7 @@ mod penalty;
 
 use crate::source::DedupFunc;
 
-pub(super) use penalty::lanes;
+pub use penalty::lanes;
 
 /// One replica's samples of a series.
 #[derive(Debug, Clone, Copy, Default)]

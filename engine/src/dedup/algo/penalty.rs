@@ -153,7 +153,7 @@ fn fold(left: &[i64], right: &[i64], mut take: impl FnMut(Side, Range<usize>)) {
 /// overlap (Thanos' `NewOverlapSplit`): a piece goes to the first lane that ends before it. Each
 /// lane is then a replica of its own. Pieces are `(first, last)` timestamps; the answer is the lane
 /// of each piece.
-pub(crate) fn lanes(pieces: impl IntoIterator<Item = (i64, i64)>) -> Vec<usize> {
+pub fn lanes(pieces: impl IntoIterator<Item = (i64, i64)>) -> Vec<usize> {
     let mut ends: Vec<i64> = Vec::new();
     pieces
         .into_iter()
