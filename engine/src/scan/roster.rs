@@ -31,7 +31,7 @@ pub(crate) fn resolve(
     limit: usize,
 ) -> Result<(Roster, Pieces)> {
     let files = Files::new(selections, dropped);
-    let joined = match files.join_by_fingerprint(limit)? {
+    let joined = match files.join_by_fingerprint(dropped, limit)? {
         Some(joined) => joined,
         None => files.join_by_text(dropped, limit)?,
     };
@@ -134,13 +134,11 @@ impl Files {
     }
 
     /// Joins by fingerprints; none if they cannot tell what is equal here.
-    fn join_by_fingerprint(&self, limit: usize) -> Result<Option<Joined>> {
-        let clashes = self.all.iter().any(|file| {
-            let named = |labels: &Labels| {
-                labels.iter().any(|l| self.all.iter().any(|f| f.table().column(&l.name).is_some()))
-            };
-            named(&file.kept) || named(&file.replica)
-        });
+    fn join_by_fingerprint(&self, dropped: &[String], limit: usize) -> Result<Option<Joined>> {
+        let is_own = |name: &str| self.all.iter().any(|f| f.table().column(name).is_some());
+        let externals = self.all.iter().flat_map(|file| file.kept.iter());
+        let clashes = externals.map(|label| label.name.as_ref()).any(is_own)
+            || dropped.iter().any(|name| is_own(name));
         if clashes {
             return Ok(None);
         }

@@ -20,6 +20,8 @@
 mod bucket;
 mod memory;
 mod roster;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

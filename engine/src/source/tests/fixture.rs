@@ -1,0 +1,194 @@
+//! Blocks written by the real writer into a bucket in memory.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{Float64Type, Int64Type, UInt32Type};
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::{ExecutionPlan, collect};
+use object_store::memory::InMemory;
+
+use super::super::{BucketSource, Resolved, Select, SelectOptions, SeriesSource};
+use crate::Result;
+use crate::block::meta::Compaction;
+use crate::block::{BlockId, BlockSettings, BlockWriter, order};
+use crate::bucket::{Bucket, commit};
+use crate::catalog::{Catalog, CatalogSettings};
+use crate::model::{LabelTable, Labels, Matcher, TimeRange};
+use crate::scan::BlockCache;
+use crate::source::{Columns, DedupFunc};
+
+pub(super) type Samples = Vec<(i64, f64)>;
+
+/// What a test block holds.
+pub(super) struct TestBlock {
+    pub(super) external: Labels,
+    /// Half open.
+    pub(super) range: Range<i64>,
+    pub(super) bucket_ms: i64,
+    pub(super) level: u32,
+    pub(super) series: Vec<(Labels, Samples)>,
+}
+
+/// A bucket in memory with its catalog and source.
+pub(super) struct Fixture {
+    pub(super) bucket: Bucket,
+    pub(super) catalog: Arc<Catalog>,
+    pub(super) source: BucketSource,
+    written: u64,
+}
+
+pub(super) fn labels(pairs: &[(&str, &str)]) -> Labels {
+    Labels::new(pairs.iter().copied()).unwrap()
+}
+
+impl Fixture {
+    pub(super) fn new() -> Self {
+        let bucket = Bucket::new(Arc::new(InMemory::new()), "memory");
+        let catalog = Arc::new(Catalog::new(bucket.clone(), CatalogSettings::default()));
+        let cache = BlockCache::new(bucket.clone(), 64 << 20);
+        let source = BucketSource::new(Arc::clone(&catalog), cache);
+        Self { bucket, catalog, source, written: 0 }
+    }
+
+    pub(super) async fn of(blocks: Vec<TestBlock>) -> Self {
+        let mut fixture = Self::new();
+        for block in blocks {
+            fixture.add(block).await;
+        }
+        fixture
+    }
+
+    /// Writes, uploads and lists a block; later ones have later ids.
+    pub(super) async fn add(&mut self, block: TestBlock) -> BlockId {
+        self.written += 1;
+        let ulid = BlockId(ulid::Ulid::from_parts(self.written, 7));
+        let settings = BlockSettings {
+            ulid,
+            external_labels: block.external,
+            source: "test".to_owned(),
+            resolution_ms: 0,
+            min_time: block.range.start,
+            max_time: block.range.end,
+            bucket_ms: block.bucket_ms,
+            compaction: Compaction { level: block.level, sources: vec![ulid], parents: vec![] },
+        };
+        let unsorted = LabelTable::from_labels(block.series.iter().map(|(labels, _)| labels));
+        let order = order::sort(&unsorted);
+        let table = Arc::new(unsorted.take(&order));
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = BlockWriter::create(dir.path(), settings, Arc::clone(&table)).unwrap();
+        // metric, then time bucket, then series.
+        let mut runs: BTreeMap<(String, u32, u32), Samples> = BTreeMap::new();
+        for (series_ref, &at) in order.iter().enumerate() {
+            for &(t, value) in &block.series[at as usize].1 {
+                let metric = table.value(series_ref, "__name__").to_owned();
+                let key = (metric, writer.bucket_of(t), series_ref as u32);
+                runs.entry(key).or_default().push((t, value));
+            }
+        }
+        for ((_, _, series_ref), samples) in runs {
+            let (ts, values): (Vec<i64>, Vec<f64>) = samples.into_iter().unzip();
+            writer.floats(series_ref, &ts, &values, None).unwrap();
+        }
+        let meta = writer.finish().unwrap();
+        commit(&self.bucket, dir.path(), &meta).await.unwrap();
+        self.catalog.sync().await.unwrap();
+        ulid
+    }
+
+    pub(super) async fn resolve(&self, select: &Select, options: &SelectOptions) -> Resolved {
+        self.source.resolve(select, options).await.unwrap()
+    }
+
+    /// Resolves and reads, in roster order.
+    pub(super) async fn read(
+        &self,
+        select: &Select,
+        options: &SelectOptions,
+    ) -> Vec<(Labels, Samples)> {
+        let resolved = self.resolve(select, options).await;
+        let runs = run(&resolved).await.unwrap();
+        runs.into_iter()
+            .map(|(labels, ts, values)| {
+                let values = values.expect("values");
+                (labels, ts.into_iter().zip(values).collect())
+            })
+            .collect()
+    }
+}
+
+/// A series of the answer: labels, timestamps, and values unless they are null.
+pub(super) type Run = (Labels, Vec<i64>, Option<Vec<f64>>);
+
+/// Executes the plan; checks what run batches promise.
+pub(super) async fn run(resolved: &Resolved) -> Result<Vec<Run>> {
+    let mut runs: Vec<Run> = Vec::new();
+    let mut last: Option<u32> = None;
+    for partition in 0..resolved.runs.properties().partitioning.partition_count() {
+        let context = Arc::new(TaskContext::default());
+        let stream = resolved.runs.execute(partition, context)?;
+        let batches = datafusion::physical_plan::common::collect(stream).await?;
+        for batch in batches {
+            let series = batch.column(0).as_primitive::<UInt32Type>();
+            let (ts, values) = (batch.column(1).as_list::<i32>(), batch.column(2).as_list::<i32>());
+            for row in 0..batch.num_rows() {
+                let ts = ts.value(row).as_primitive::<Int64Type>().values().to_vec();
+                let values = values
+                    .is_valid(row)
+                    .then(|| values.value(row).as_primitive::<Float64Type>().values().to_vec());
+                if let Some(values) = &values {
+                    assert_eq!(ts.len(), values.len());
+                }
+                let id = series.value(row);
+                if last == Some(id) {
+                    let (_, all_ts, all_values) = runs.last_mut().unwrap();
+                    assert!(all_ts.last() < ts.first());
+                    all_ts.extend(ts);
+                    if let (Some(all), Some(values)) = (all_values, values) {
+                        all.extend(values);
+                    }
+                } else {
+                    assert!(last < Some(id), "series do not ascend");
+                    assert!(ts.windows(2).all(|w| w[0] < w[1]), "timestamps do not ascend");
+                    runs.push((resolved.roster.labels(id as usize), ts, values));
+                }
+                last = Some(id);
+            }
+        }
+    }
+    Ok(runs)
+}
+
+/// Reads a plan through DataFusion's own collector, so that its metrics are filled.
+pub(super) async fn drain(plan: &Arc<dyn ExecutionPlan>) -> Result<usize> {
+    let batches = collect(Arc::clone(plan), Arc::new(TaskContext::default())).await?;
+    Ok(batches.iter().map(|batch| batch.num_rows()).sum())
+}
+
+pub(super) fn matcher(name: &str, value: &str) -> Matcher {
+    Matcher::new(name, crate::model::MatchOp::Equal, value).unwrap()
+}
+
+/// Everything of metric `metric` in `range`.
+pub(super) fn metric(metric: &str, range: TimeRange) -> Select {
+    let matchers = vec![matcher("__name__", metric)];
+    Select { matchers, range, columns: Columns::Values, counter: false }
+}
+
+pub(super) fn options(dedup: Option<DedupFunc>) -> SelectOptions {
+    SelectOptions {
+        dedup: dedup.is_some(),
+        dedup_func: dedup.unwrap_or_default(),
+        replica_labels: vec!["replica".to_owned()],
+        ..SelectOptions::default()
+    }
+}
+
+/// Values by bits, so that NaN and -0 compare.
+pub(super) fn bits(series: &[(Labels, Samples)]) -> Vec<(String, Vec<(i64, u64)>)> {
+    let of = |samples: &Samples| samples.iter().map(|&(t, v)| (t, v.to_bits())).collect();
+    series.iter().map(|(labels, samples)| (labels.to_string(), of(samples))).collect()
+}
