@@ -172,3 +172,41 @@ fn range_length(range: &Range<u64>) -> Result<usize> {
         .and_then(|length| usize::try_from(length).ok())
         .ok_or_else(|| Error::internal(format!("read of bytes {} to {}", range.start, range.end)))
 }
+
+#[cfg(test)]
+pub(crate) mod memory {
+    //! Files in memory, read in small pieces.
+
+    use super::*;
+
+    #[derive(Debug)]
+    pub(crate) struct MemoryBlock(HashMap<String, Vec<u8>>);
+
+    impl MemoryBlock {
+        pub(crate) fn of<const N: usize>(files: [(&str, Vec<u8>); N]) -> Self {
+            Self(files.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect())
+        }
+    }
+
+    impl BlockFiles for MemoryBlock {
+        fn name(&self) -> &str {
+            "memory"
+        }
+
+        fn size(&self, file: &str) -> Result<Option<u64>> {
+            Ok(self.0.get(file).map(|bytes| bytes.len() as u64))
+        }
+
+        fn read(&self, file: &str, range: Range<u64>) -> Result<Bytes> {
+            let bytes = self.0[file].get(range.start as usize..range.end as usize);
+            let bytes = bytes.ok_or_else(|| {
+                Error::internal(format!("{file}: {range:?} was asked for, beyond the file"))
+            })?;
+            Ok(Bytes::copy_from_slice(bytes))
+        }
+
+        fn read_ahead(&self) -> usize {
+            16
+        }
+    }
+}

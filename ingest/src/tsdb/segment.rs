@@ -232,3 +232,76 @@ fn neighbours_end<'m>(
     }
     (last & 0xffff_ffff) + TYPICAL_CHUNK
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tsdb::files::memory::MemoryBlock;
+    use proptest::prelude::*;
+
+    /// A segment of chunks of the given lengths, and where they are.
+    fn segment(lengths: &[usize]) -> (Vec<u8>, Vec<ChunkMeta>) {
+        let mut bytes = MAGIC.to_be_bytes().to_vec();
+        bytes.extend([1, 0, 0, 0]);
+        let mut metas = Vec::new();
+        for (number, &length) in lengths.iter().enumerate() {
+            metas.push(ChunkMeta { reference: bytes.len() as u64, min: 0, max: 0 });
+            let mut rest = length;
+            while rest >= 0x80 {
+                bytes.push(rest as u8 | 0x80);
+                rest >>= 7;
+            }
+            bytes.push(rest as u8);
+            let content = [vec![1], vec![number as u8; length]].concat();
+            bytes.extend(&content);
+            bytes.extend(crc32c::crc32c(&content).to_be_bytes());
+        }
+        (bytes, metas)
+    }
+
+    #[test]
+    fn chunks_come_in_the_order_asked_for() {
+        let lengths = [5, 0, 3000, 1, 127, 128, 70_000, 9];
+        let (bytes, metas) = segment(&lengths);
+        let files = MemoryBlock::of([("chunks/000001", bytes.clone()), ("chunks/000002", bytes)]);
+        let mut reader = ChunkReader::new(&files);
+        let order = [6, 0, 7, 3, 2, 2, 5];
+        let mut window: Vec<ChunkMeta> = order.iter().map(|&number| metas[number]).collect();
+        window[3].reference |= 1 << 32;
+        reader.load(&window).unwrap();
+        for (at, &number) in order.iter().enumerate() {
+            let (encoding, data) = reader.chunk(at);
+            assert_eq!(encoding, Encoding::Xor);
+            assert_eq!(data, vec![number as u8; lengths[number]], "chunk {number}");
+        }
+        reader.load(&[]).unwrap();
+    }
+
+    #[test]
+    fn references_to_nowhere_are_named() {
+        let (bytes, metas) = segment(&[5, 5]);
+        let files = MemoryBlock::of([("chunks/000001", bytes.clone())]);
+        let read = |reference| {
+            let meta = ChunkMeta { reference, ..metas[0] };
+            ChunkReader::new(&files).load(&[meta]).unwrap_err().to_string()
+        };
+        assert_eq!(
+            read(1 << 32 | 8),
+            "memory/chunks/000002: chunk at byte 8: \
+            memory/chunks/000002 does not exist"
+        );
+        for reference in [0, 7, 9, bytes.len() as u64 - 1, bytes.len() as u64, u32::MAX.into()] {
+            assert!(read(reference).starts_with("memory/chunks/000001: chunk at byte"));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_frame_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            if let Ok(frame) = Frame::parse(&bytes) {
+                let _ = frame.open(&bytes);
+            }
+            let _ = parse_header(&bytes);
+        }
+    }
+}

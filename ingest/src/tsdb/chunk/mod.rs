@@ -139,35 +139,32 @@ impl Floats {
             self.ts.resize(end, 0);
             self.values.resize(end, 0.0);
         }
+        let with_starts =
+            encoding == Encoding::Xor2 && chunk.get(2).is_some_and(|&header| header != 0);
+        if with_starts && !self.has_starts {
+            // The samples before this chunk have none.
+            self.starts.clear();
+            self.has_starts = true;
+        }
+        let starts = if self.has_starts {
+            // What lies behind `len` is left from samples that are gone.
+            self.starts.truncate(self.len);
+            self.starts.resize(end, 0);
+            with_starts.then(|| &mut self.starts[self.len..])
+        } else {
+            None
+        };
         let ts = &mut self.ts[self.len..end];
         let values = &mut self.values[self.len..end];
         match encoding {
             Encoding::Xor => xor::decode(&chunk[2..], ts, values)?,
-            Encoding::Xor2 => {
-                let has = chunk.get(2).is_some_and(|&header| header != 0);
-                if has && !self.has_starts {
-                    // The samples before this chunk have none.
-                    self.starts.clear();
-                    self.starts.resize(self.len, 0);
-                    self.has_starts = true;
-                }
-                if has {
-                    self.starts.resize(end, 0);
-                    let starts = &mut self.starts[self.len..end];
-                    xor2::decode(&chunk[2..], ts, values, Some(starts))?;
-                } else {
-                    xor2::decode(&chunk[2..], ts, values, None)?;
-                }
-            }
+            Encoding::Xor2 => xor2::decode(&chunk[2..], ts, values, starts)?,
             other => {
                 return Err(Error::internal(format!("{other:?} is not a float encoding")));
             }
         }
         ascending(ts)?;
         self.len = end;
-        if self.has_starts {
-            self.starts.resize(end, 0);
-        }
         Ok(())
     }
 }
