@@ -3,4 +3,4 @@
 
 mod readers;
 mod round_trip;
-mod samples;
+pub(crate) mod samples;

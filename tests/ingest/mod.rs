@@ -1,5 +1,8 @@
-//! Prometheus blocks: what Stoa reads and converts, against what Prometheus' own reader says.
+//! Prometheus blocks: what Stoa reads, converts and ships, against what Prometheus' own reader says.
 
 mod bad_blocks;
+mod converting;
 mod dump;
+mod dying_store;
 mod reading;
+mod shipping;
