@@ -1,22 +1,55 @@
 //! Which blocks exist, and which are set aside.
+//!
+//! A sync lists the bucket once and reads each `meta.json` that it does not know yet; blocks never
+//! change, so each is read once. What a query may read is then decided in this order:
+//!
+//! | a block | becomes |
+//! |---|---|
+//! | without `meta.json` | nothing: it is being written, or removed |
+//! | whose `meta.json` is wrong, or whose objects are missing or have another size | set aside |
+//! | that a reader found damaged ([`Catalog::set_aside`]) | set aside |
+//! | outside the time range of the settings | left out |
+//! | marked for deletion longer ago than the delay | left out |
+//! | whose sources are all inside another one that is read | left out |
+//!
+//! Because damaged blocks go before covered ones are looked for, the sources of a damaged block are
+//! read again as long as they are there.
 
-use std::sync::Arc;
-use std::time::Duration;
+mod check;
+mod covered;
+mod listing;
+mod metrics;
 
-use prometheus_client::registry::Registry;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::Result;
+use futures::{StreamExt, TryStreamExt};
+
 use crate::block::BlockMeta;
-use crate::block::meta::BlockId;
-use crate::bucket::Bucket;
+use crate::block::meta::{BlockId, META_FILE};
+use crate::bucket::{BLOCKS_PREFIX, Bucket};
 use crate::model::TimeRange;
+use crate::{Error, ErrorKind, Result};
+
+pub use metrics::CatalogMetrics;
+
+use listing::{DELETION_MARK, Listed};
+use metrics::Counts;
+
+/// A `meta.json` with more bytes than this is not read.
+const MAX_META_BYTES: u64 = 10 << 20;
+/// A deletion mark with more bytes than this is not read.
+const MAX_MARK_BYTES: u64 = 1 << 20;
 
 /// What a catalog takes for granted.
 #[derive(Debug, Clone)]
 pub struct CatalogSettings {
     /// How many `meta.json` are read at once (`--block-meta-fetch-concurrency`).
     pub concurrency: usize,
-    /// How long after its deletion mark a block is still read (`--ignore-deletion-marks-delay`).
+    /// How long after its deletion mark a block is still read (`--ignore-deletion-marks-delay`): its
+    /// replacement may not be known everywhere yet.
     pub ignore_deletion_marks_delay: Duration,
     /// Only blocks that overlap this range are kept (`--min-time`, `--max-time`).
     pub range: TimeRange,
@@ -46,54 +79,271 @@ pub struct SetAside {
 pub struct Snapshot {
     /// The blocks to read, by (min_time, id).
     pub blocks: Vec<Arc<BlockMeta>>,
-    /// The blocks that exist but cannot be read.
+    /// The blocks that exist but cannot be read, by id.
     pub set_aside: Vec<SetAside>,
 }
 
-/// The metrics of a catalog, by Thanos' names.
-#[derive(Debug, Clone, Default)]
-pub struct CatalogMetrics {}
-
-impl CatalogMetrics {
-    /// Metrics that `registry` exposes.
-    pub fn new(_registry: &mut Registry) -> Self {
-        Self::default()
-    }
+/// What the last complete sync found, before anything is left out.
+#[derive(Debug, Default)]
+struct Known {
+    blocks: BTreeMap<BlockId, Arc<BlockMeta>>,
+    /// Blocks that were marked for deletion before the delay began.
+    marked: HashSet<BlockId>,
+    /// Blocks whose `meta.json` or objects are wrong, and why.
+    bad: BTreeMap<BlockId, String>,
+    no_meta: usize,
+    /// Blocks that a reader found damaged, and why.
+    damaged: BTreeMap<BlockId, String>,
 }
 
 /// The list of blocks, kept up to date by [`Catalog::sync`].
 #[derive(Debug)]
 pub struct Catalog {
     bucket: Bucket,
+    settings: CatalogSettings,
+    metrics: CatalogMetrics,
+    /// Held by a sync, so that syncs follow each other.
+    syncing: tokio::sync::Mutex<Cache>,
+    known: Mutex<Known>,
+    snapshot: RwLock<Arc<Snapshot>>,
+    ready: AtomicBool,
+}
+
+/// What need not be read again.
+#[derive(Debug, Default)]
+struct Cache {
+    metas: HashMap<BlockId, Arc<BlockMeta>>,
+    /// The deletion time of each mark, in seconds since 1970; none for an unreadable mark.
+    marks: HashMap<BlockId, Option<i64>>,
 }
 
 impl Catalog {
     /// A catalog of the blocks in `bucket`, empty until the first sync.
-    pub fn new(bucket: Bucket, _settings: CatalogSettings) -> Self {
-        Self { bucket }
+    pub fn new(bucket: Bucket, settings: CatalogSettings) -> Self {
+        Self {
+            bucket,
+            settings,
+            metrics: CatalogMetrics::default(),
+            syncing: tokio::sync::Mutex::default(),
+            known: Mutex::default(),
+            snapshot: RwLock::default(),
+            ready: AtomicBool::new(false),
+        }
     }
 
     /// The same catalog, counting into `metrics`.
     #[must_use]
-    pub fn with_metrics(self, _metrics: CatalogMetrics) -> Self {
+    pub fn with_metrics(mut self, metrics: CatalogMetrics) -> Self {
+        self.metrics = metrics;
         self
     }
 
-    /// Lists the bucket and replaces the snapshot. After an incomplete listing the old one stays.
+    /// Lists the bucket and replaces the snapshot. If anything of it cannot be read for now (the
+    /// listing, one `meta.json`), the old snapshot stays whole and the error says what.
     pub async fn sync(&self) -> Result<()> {
-        self.bucket.list_dirs(crate::bucket::BLOCKS_PREFIX).await.map(|_| ())
+        let mut cache = self.syncing.lock().await;
+        self.metrics.syncs.inc();
+        let begin = Instant::now();
+        let done = self.read_all(&mut cache).await;
+        self.metrics.sync_seconds.observe(begin.elapsed().as_secs_f64());
+        match done {
+            Ok(found) => {
+                self.install(|known| {
+                    let damaged = std::mem::take(&mut known.damaged);
+                    *known = found;
+                    known.damaged = damaged;
+                    let Known { blocks, bad, damaged, .. } = known;
+                    damaged.retain(|id, _| blocks.contains_key(id) || bad.contains_key(id));
+                });
+                self.ready.store(true, Ordering::Release);
+                Ok(())
+            }
+            Err(error) => {
+                self.metrics.sync_failures.inc();
+                Err(error.context("sync of the block list"))
+            }
+        }
     }
 
     /// Whether a sync has succeeded.
     pub fn is_ready(&self) -> bool {
-        false
+        self.ready.load(Ordering::Acquire)
     }
 
-    /// The blocks of the last successful sync.
+    /// The blocks of the last complete sync, without those set aside since.
     pub fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::default()
+        Arc::clone(&self.snapshot.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Takes a damaged block out of the snapshot; it stays out.
-    pub fn set_aside(&self, _block: BlockId, _reason: &str) {}
+    /// Takes a damaged block out of the snapshot. It stays out as long as it is in the bucket and
+    /// this catalog lives; blocks that it covered come back.
+    pub fn set_aside(&self, block: BlockId, reason: &str) {
+        tracing::warn!(%block, reason, "block set aside");
+        self.install(|known| {
+            known.damaged.entry(block).or_insert_with(|| reason.to_owned());
+        });
+    }
+
+    /// Changes what is known and makes the snapshot of it.
+    fn install(&self, change: impl FnOnce(&mut Known)) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut known);
+        let (snapshot, counts) = select(&known, self.settings.range);
+        let mut current = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
+        let kept: HashSet<BlockId> = snapshot.blocks.iter().map(|meta| meta.ulid).collect();
+        let gone = current.blocks.iter().filter(|meta| !kept.contains(&meta.ulid)).count();
+        self.metrics.block_drops.inc_by(gone as u64);
+        self.metrics.set_counts(&counts);
+        *current = Arc::new(snapshot);
+    }
+
+    async fn read_all(&self, cache: &mut Cache) -> Result<Known> {
+        let listed = listing::list(&self.bucket).await?;
+        cache.metas.retain(|id, _| listed.get(id).is_some_and(|l| l.meta_bytes().is_some()));
+        cache.marks.retain(|id, _| listed.get(id).is_some_and(Listed::is_marked));
+        let mut known = Known::default();
+
+        let new: Vec<(BlockId, u64)> = listed
+            .iter()
+            .filter(|(id, _)| !cache.metas.contains_key(*id))
+            .filter_map(|(id, objects)| Some((*id, objects.meta_bytes()?)))
+            .collect();
+        let concurrency = self.settings.concurrency.max(1);
+        let mut reads = futures::stream::iter(new)
+            .map(|(id, size)| async move { Ok::<_, Error>((id, self.read_meta(id, size).await?)) })
+            .buffer_unordered(concurrency);
+        while let Some((id, read)) = reads.try_next().await? {
+            match read {
+                Some(Ok(meta)) => {
+                    cache.metas.insert(id, Arc::new(meta));
+                    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                    self.metrics.last_loaded.set(now.as_secs_f64().floor());
+                }
+                Some(Err(reason)) => {
+                    self.metrics.block_load_failures.inc();
+                    tracing::warn!(block = %id, reason, "block set aside");
+                    known.bad.insert(id, reason);
+                }
+                // Removed since the listing.
+                None => {}
+            }
+        }
+        drop(reads);
+
+        let new_marks: Vec<BlockId> = listed
+            .iter()
+            .filter(|(id, objects)| objects.is_marked() && !cache.marks.contains_key(*id))
+            .map(|(id, _)| *id)
+            .collect();
+        let mut reads = futures::stream::iter(new_marks)
+            .map(|id| async move { Ok::<_, Error>((id, self.read_mark(id).await?)) })
+            .buffer_unordered(concurrency);
+        while let Some((id, mark)) = reads.try_next().await? {
+            cache.marks.insert(id, mark);
+        }
+        drop(reads);
+
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let delay = self.settings.ignore_deletion_marks_delay.as_secs();
+        for (id, time) in &cache.marks {
+            if time.is_some_and(|time| now.saturating_sub(time.max(0) as u64) > delay) {
+                known.marked.insert(*id);
+            }
+        }
+        for (id, objects) in &listed {
+            match cache.metas.get(id) {
+                Some(meta) => match objects.check(meta) {
+                    Ok(()) => {
+                        known.blocks.insert(*id, Arc::clone(meta));
+                    }
+                    Err(reason) => {
+                        tracing::warn!(block = %id, reason, "block set aside");
+                        known.bad.insert(*id, reason);
+                    }
+                },
+                None if !known.bad.contains_key(id) => known.no_meta += 1,
+                None => {}
+            }
+        }
+        Ok(known)
+    }
+
+    /// Reads one `meta.json`: none if it has gone, a reason if it is wrong. An error is a failure of
+    /// the store, not of the block.
+    async fn read_meta(&self, id: BlockId, size: u64) -> Result<Option<Result<BlockMeta, String>>> {
+        self.metrics.block_loads.inc();
+        if size > MAX_META_BYTES {
+            let reason = format!("meta.json: {size} bytes, more than {MAX_META_BYTES}");
+            return Ok(Some(Err(reason)));
+        }
+        let path = format!("{BLOCKS_PREFIX}/{id}/{META_FILE}");
+        match self.bucket.get_at_most(&path, MAX_META_BYTES).await {
+            Ok(text) => Ok(Some(check::parse(id, &text))),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) if e.kind() == ErrorKind::Corrupt => Ok(Some(Err(e.to_string()))),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The deletion time of a block's mark in seconds since 1970. A mark that makes no sense marks
+    /// nothing: reading a block too long is the smaller mistake.
+    async fn read_mark(&self, id: BlockId) -> Result<Option<i64>> {
+        #[derive(serde::Deserialize)]
+        struct Mark {
+            id: BlockId,
+            version: u32,
+            deletion_time: i64,
+        }
+        let path = format!("{BLOCKS_PREFIX}/{id}/{DELETION_MARK}");
+        let text = match self.bucket.get_at_most(&path, MAX_MARK_BYTES).await {
+            Ok(text) => text,
+            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(e) if e.kind() == ErrorKind::Corrupt => {
+                tracing::warn!(block = %id, error = %e, "deletion mark ignored");
+                return Ok(None);
+            }
+            Err(e) => return Err(e),
+        };
+        match serde_json::from_slice::<Mark>(&text) {
+            Ok(mark) if mark.id == id && mark.version == 1 => Ok(Some(mark.deletion_time)),
+            Ok(_) => {
+                tracing::warn!(block = %id, "deletion mark ignored: it has another id or version");
+                Ok(None)
+            }
+            Err(error) => {
+                tracing::warn!(block = %id, %error, "deletion mark ignored");
+                Ok(None)
+            }
+        }
+    }
 }
+
+/// Decides what is read.
+fn select(known: &Known, range: TimeRange) -> (Snapshot, Counts) {
+    let mut counts =
+        Counts { no_meta: known.no_meta, corrupted: known.bad.len(), ..Counts::default() };
+    let mut set_aside = known.bad.clone();
+    let mut blocks = Vec::with_capacity(known.blocks.len());
+    for (id, meta) in &known.blocks {
+        if let Some(reason) = known.damaged.get(id) {
+            counts.set_aside += 1;
+            set_aside.insert(*id, reason.clone());
+        } else if !meta.range().overlaps(&range) {
+            counts.excluded_by_time += 1;
+        } else if known.marked.contains(id) {
+            counts.marked += 1;
+        } else {
+            blocks.push(Arc::clone(meta));
+        }
+    }
+    let (mut blocks, duplicate) = covered::drop_covered(blocks);
+    counts.duplicate = duplicate;
+    counts.loaded = blocks.len();
+    blocks.sort_by_key(|meta| (meta.min_time, meta.ulid));
+    let set_aside =
+        set_aside.into_iter().map(|(block, reason)| SetAside { block, reason }).collect();
+    (Snapshot { blocks, set_aside }, counts)
+}
+
+#[cfg(test)]
+mod tests;

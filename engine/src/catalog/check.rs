@@ -1,0 +1,136 @@
+//! What a `meta.json` must fulfil before its block is read.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+
+use crate::Result;
+use crate::block::meta::{BlockId, BlockMeta, FORMAT_VERSION, META_FILE};
+use crate::block::schema::SERIES_FILE;
+
+/// Parses and checks the `meta.json` of block `id`; the error is the reason to set it aside.
+pub(super) fn parse(id: BlockId, text: &[u8]) -> Result<BlockMeta, String> {
+    serde_json::from_slice::<Unique>(text).map_err(|e| format!("meta.json: {e}"))?;
+    let version: Version = serde_json::from_slice(text).map_err(|e| format!("meta.json: {e}"))?;
+    if version.version != 1 {
+        return Err(format!("meta.json: version {} is unknown", version.version));
+    }
+    if version.stoa.format != FORMAT_VERSION {
+        return Err(format!("meta.json: block format {} is unknown", version.stoa.format));
+    }
+    let meta: BlockMeta = serde_json::from_slice(text).map_err(|e| format!("meta.json: {e}"))?;
+    check(id, &meta).map_err(|what| format!("meta.json: {what}"))?;
+    Ok(meta)
+}
+
+/// The versions alone: they decide whether the rest can be understood.
+#[derive(serde::Deserialize)]
+struct Version {
+    version: u32,
+    stoa: StoaVersion,
+}
+
+#[derive(serde::Deserialize)]
+struct StoaVersion {
+    format: u32,
+}
+
+fn check(id: BlockId, meta: &BlockMeta) -> Result<(), String> {
+    if meta.ulid != id {
+        return Err(format!("it is that of block {}", meta.ulid));
+    }
+    if meta.min_time >= meta.max_time {
+        return Err(format!("minTime {} is not before maxTime {}", meta.min_time, meta.max_time));
+    }
+    if meta.thanos.downsample.resolution < 0 {
+        return Err(format!("resolution {} is negative", meta.thanos.downsample.resolution));
+    }
+    if meta.stoa.bucket_ms <= 0 {
+        return Err(format!("bucket_ms {} is not positive", meta.stoa.bucket_ms));
+    }
+    meta.external_labels().map_err(|e| format!("external labels: {e}"))?;
+    for (at, file) in meta.stoa.files.iter().enumerate() {
+        if !is_plain(&file.name) {
+            return Err(format!("file name {:?} is not allowed", file.name));
+        }
+        if file.tail_offset > file.size_bytes {
+            return Err(format!("the tail of {} begins behind its end", file.name));
+        }
+        if meta.stoa.files[..at].iter().any(|other| other.name == file.name) {
+            return Err(format!("file {} occurs twice", file.name));
+        }
+    }
+    if meta.file(SERIES_FILE).is_none() {
+        return Err(format!("{SERIES_FILE} is not among its files"));
+    }
+    Ok(())
+}
+
+/// Whether `name` is that of an object right inside the block's folder: nothing that could lead
+/// elsewhere, however a store or a file system reads it.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty()
+        && name.len() <= 128
+        && name != META_FILE
+        && !name.starts_with('.')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}
+
+/// Any JSON in which no object has a key twice: readers disagree about which of them counts.
+struct Unique;
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Unique;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Unique, A::Error> {
+        while items.next_element::<Unique>()?.is_some() {}
+        Ok(Unique)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Unique, A::Error> {
+        let mut keys = std::collections::BTreeSet::new();
+        while let Some((key, Unique)) = entries.next_entry::<String, Unique>()? {
+            if keys.contains(&key) {
+                return Err(A::Error::custom(format!("key {key:?} occurs twice")));
+            }
+            keys.insert(key);
+        }
+        Ok(Unique)
+    }
+}
