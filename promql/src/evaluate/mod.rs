@@ -97,7 +97,7 @@ impl Engine {
         let context = self.context(Arc::new(pool))?;
         let (timeout, features) = (request.timeout, self.settings.features);
         let work = async move {
-            let evaluated = evaluate(request, features, source, context);
+            let evaluated = answer_without_damage(request, features, source, context);
             tokio::time::timeout(timeout, evaluated).await.unwrap_or_else(|_| {
                 let text = "query timed out in expression evaluation";
                 Err(Error::new(ErrorKind::Timeout, text))
@@ -117,6 +117,33 @@ impl Engine {
 
 fn millis(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
+}
+
+/// How often a query is begun anew.
+const ATTEMPTS: usize = 16;
+
+/// Evaluates the query; if stored samples turn out damaged, once more, provided that a partial
+/// answer is wanted: the source has set the block aside then, and names it in its warnings.
+async fn answer_without_damage(
+    request: QueryRequest,
+    features: Features,
+    source: Arc<dyn SeriesSource>,
+    context: Arc<TaskContext>,
+) -> Result<QueryAnswer> {
+    let mut attempt = 1;
+    loop {
+        let (source, context) = (Arc::clone(&source), Arc::clone(&context));
+        match evaluate(request.clone(), features, source, context).await {
+            Err(error)
+                if error.kind() == ErrorKind::Corrupt
+                    && request.select.partial_response
+                    && attempt < ATTEMPTS =>
+            {
+                attempt += 1;
+            }
+            answer => return answer,
+        }
+    }
 }
 
 async fn evaluate(
