@@ -72,9 +72,4 @@ impl BlockCache {
             .await
             .map_err(|e: Arc<Error>| e.as_ref().clone().context(format!("block {}", meta.ulid)))
     }
-
-    /// Forgets a block.
-    pub async fn remove(&self, block: BlockId) {
-        self.blocks.invalidate(&block).await;
-    }
 }

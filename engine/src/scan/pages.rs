@@ -1,6 +1,7 @@
 //! The pages of one column of one file: where they lie and how one is decoded.
 
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -142,8 +143,19 @@ impl PageTable {
         })
     }
 
-    /// Decodes page `page` from its bytes (and its dictionary's, if it has one).
+    /// Decodes page `page` from its bytes (and its dictionary's, if it has one). The Parquet crate may
+    /// panic on bytes that no writer makes and that have the right CRC: an error like any other.
     pub(crate) fn decode<N: Number>(
+        &self,
+        page: usize,
+        dictionary: Option<&Bytes>,
+        bytes: &Bytes,
+    ) -> Result<Vec<N>> {
+        catch_unwind(AssertUnwindSafe(|| self.decode_page(page, dictionary, bytes)))
+            .unwrap_or_else(|_| Err(Error::corrupt(format!("page {page}: the decoder panicked"))))
+    }
+
+    fn decode_page<N: Number>(
         &self,
         page: usize,
         dictionary: Option<&Bytes>,
