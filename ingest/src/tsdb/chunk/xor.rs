@@ -85,7 +85,7 @@ pub(super) fn decode(stream: &[u8], ts: &mut [i64], values: &mut [f64]) -> Resul
 
     let mut at = 2;
     while at < count {
-        let word = bits.peek();
+        let mut word = bits.peek();
         // Two zeros are a sample that repeats delta and value: constant series are runs of them.
         if word >> 62 == 0 {
             let repeats = (word.leading_zeros().min(56) / 2) as usize;
@@ -100,32 +100,35 @@ pub(super) fn decode(stream: &[u8], ts: &mut [i64], values: &mut [f64]) -> Resul
             at += repeats;
             continue;
         }
-        if word >> 63 == 0 {
-            bits.at += 1;
+        let used = if word >> 63 == 0 {
+            1
         } else {
-            let ones = (!word).leading_zeros();
-            let dod = match ones {
-                1 => {
-                    bits.at += 16;
-                    signed((word << 2) >> 50, 14)
-                }
-                2 => {
-                    bits.at += 20;
-                    signed((word << 3) >> 47, 17)
-                }
-                3 => {
-                    bits.at += 24;
-                    signed((word << 4) >> 44, 20)
-                }
+            let (used, dod) = match (!word).leading_zeros() {
+                1 => (16, signed((word << 2) >> 50, 14)),
+                2 => (20, signed((word << 3) >> 47, 17)),
+                3 => (24, signed((word << 4) >> 44, 20)),
                 _ => {
                     bits.at += 4;
-                    bits.read(64) as i64
+                    let dod = bits.read(64) as i64;
+                    word = bits.peek();
+                    (0, dod)
                 }
             };
             delta = delta.wrapping_add(dod);
-        }
+            used
+        };
         t = t.wrapping_add(delta);
-        read_value(&mut bits, &mut value, &mut window)?;
+        // Most values end in the same word, so that one load serves the whole sample.
+        let rest = word << used;
+        if rest >> 63 == 0 {
+            bits.at += used + 1;
+        } else if rest >> 62 == 0b10 && used + 2 + window.width as usize <= 57 {
+            value ^= (rest << 2) >> (64 - window.width) << window.trailing;
+            bits.at += used + 2 + window.width as usize;
+        } else {
+            bits.at += used;
+            read_value(&mut bits, &mut value, &mut window)?;
+        }
         ts[at] = t;
         values[at] = f64::from_bits(value);
         at += 1;
