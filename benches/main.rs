@@ -1,9 +1,19 @@
 //! Criterion benches, a module an operator.
 
 mod blocks;
+mod chunk_decode;
+mod convert;
 mod dedup;
 mod label_lookup;
 mod scan;
+mod tsdb_block;
 
-criterion::criterion_group!(operators, label_lookup::label_lookup, scan::scan, dedup::dedup);
+criterion::criterion_group!(
+    operators,
+    chunk_decode::chunk_decode,
+    convert::convert,
+    label_lookup::label_lookup,
+    scan::scan,
+    dedup::dedup
+);
 criterion::criterion_main!(operators);
