@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datafusion::execution::memory_pool::MemoryReservation;
 
+use super::fast::FastDecoder;
 use super::pages::Number;
 use super::wave::{PageBytes, PageUse, Pages, Stretch};
 use crate::Result;
@@ -30,6 +31,7 @@ pub(crate) struct Decoder<N> {
     finished: Vec<Vec<u32>>,
     hints: Vec<u32>,
     memory: MemoryReservation,
+    fast: FastDecoder,
 }
 
 /// How many finished pages of a file stay decoded: a series' days lie in as many places of a file as
@@ -37,10 +39,10 @@ pub(crate) struct Decoder<N> {
 const FINISHED_PAGES: usize = 4;
 
 impl<N: Number> Decoder<N> {
-    pub(crate) fn new(pages: Arc<Pages>, memory: MemoryReservation) -> Self {
+    pub(crate) fn new(pages: Arc<Pages>, memory: MemoryReservation) -> Result<Self> {
         let files = pages.plan.files.len();
         let held = (0..pages.len()).map(|_| None).collect();
-        Self {
+        Ok(Self {
             pages,
             held,
             current: Vec::new(),
@@ -48,7 +50,8 @@ impl<N: Number> Decoder<N> {
             finished: vec![Vec::new(); files],
             hints: vec![0; files],
             memory,
-        }
+            fast: FastDecoder::new()?,
+        })
     }
 
     /// The most bytes of pages held at once are this many at the moment.
@@ -110,7 +113,7 @@ impl<N: Number> Decoder<N> {
                     .ok_or_else(|| crate::Error::internal("a page that was not fetched"))?;
                 self.memory.try_grow(page.rows as usize * size_of::<N>())?;
                 let decoded = table
-                    .decode(at, bytes.dictionary.as_ref(), &bytes.bytes)
+                    .decode(at, bytes.dictionary.as_ref(), &bytes.bytes, &mut self.fast)
                     .map_err(|error| pages.plan.blame(stretch.file, error))?;
                 held.decoded = Some(decoded);
                 pages.decoded.add(1);

@@ -90,8 +90,8 @@ impl ExecutionPlan for ScanExec {
         };
         let scan = Scan {
             plan,
-            ts: Decoder::new(ts, memory("ts")),
-            values: Decoder::new(values, memory("stale markers")),
+            ts: Decoder::new(ts, memory("ts"))?,
+            values: Decoder::new(values, memory("stale markers"))?,
             items: Vec::new().into_iter(),
             pending: None,
             batch: LocatedBuilder::default(),

@@ -13,12 +13,13 @@
 //!
 //! A scan never searches in samples. The label index of a block gives the rows of each series; the
 //! page index gives the pages; these are fetched in waves under a byte budget ([`wave`]), checked
-//! against their CRCs, decoded whole when their turn comes and dropped after their last use
-//! ([`decode`]).
+//! against their CRCs, decoded whole when their turn comes ([`fast`]) and dropped after their last
+//! use ([`decode`]).
 
 mod cache;
 pub(crate) mod decode;
 mod exec;
+mod fast;
 pub(crate) mod frame;
 pub(crate) mod group;
 pub(crate) mod located;

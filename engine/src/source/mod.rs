@@ -35,6 +35,8 @@ use crate::model::{Labels, Matcher, TimeRange};
 pub use bucket::BucketSource;
 pub use memory::MemorySource;
 pub use roster::{Grouping, Roster, RosterBuilder, SeriesKind};
+#[cfg(test)]
+pub(crate) use tests::test_block;
 
 /// How replicas of one series are made one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

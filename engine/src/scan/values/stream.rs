@@ -89,7 +89,7 @@ impl ExecutionPlan for ValuesExec {
         };
         let assembly = Assembly {
             plan: Arc::clone(&self.plan),
-            decoder: Decoder::new(pages, memory),
+            decoder: Decoder::new(pages, memory)?,
             batches: Vec::new().into_iter(),
             settling: Settling::default(),
             metrics: BaselineMetrics::new(&self.metrics, partition),

@@ -14,6 +14,8 @@ use self::fixture::{
 };
 use super::{Columns, DedupFunc, SelectOptions, SeriesSource};
 use crate::ErrorKind;
+use crate::block::Block;
+use crate::bucket::Bucket;
 use crate::model::{Labels, MatchOp, Matcher, STALE_NAN_BITS, TimeRange};
 
 const HOUR: i64 = 3_600_000;
@@ -24,6 +26,31 @@ fn every(step: i64, range: std::ops::Range<i64>, value: impl Fn(i64) -> f64) -> 
 
 fn block(range: std::ops::Range<i64>, series: Vec<(Labels, Samples)>) -> TestBlock {
     TestBlock { external: Labels::empty(), range, bucket_ms: 2 * HOUR, level: 1, series }
+}
+
+/// A block with regular, jittered and constant series: pages in every encoding that the writer has.
+pub(crate) async fn test_block() -> (Bucket, Block) {
+    let mut random = 7u64;
+    let mut next = move || {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        random >> 33
+    };
+    let series: Vec<(Labels, Samples)> = (0..1_000)
+        .map(|i| {
+            let metric = ["regular", "jittered", "constant", "wild"][i / 250];
+            let own = labels(&[("__name__", metric), ("pod", &format!("p{i:03}"))]);
+            let sample = |scrape: i64| match metric {
+                "regular" => (scrape * 15_000, (scrape * i as i64) as f64),
+                "jittered" => (scrape * 15_000 + (next() % 5_000) as i64, next() as f64 / 3.0),
+                "constant" => (scrape * 15_000, 1.0),
+                _ => (scrape * 15_000 + (next() % 15_000) as i64, f64::from_bits(next() << 20)),
+            };
+            (own, (0..480).map(sample).collect())
+        })
+        .collect();
+    let fixture = Fixture::of(vec![block(0..2 * HOUR, series)]).await;
+    let meta = Arc::clone(&fixture.catalog.snapshot().blocks[0]);
+    (fixture.bucket.clone(), Block::open(&fixture.bucket, meta).await.unwrap())
 }
 
 fn plain() -> SelectOptions {

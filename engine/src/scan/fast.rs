@@ -1,0 +1,257 @@
+//! Decodes the pages that the block writer makes, without the Parquet crate's per-page set-up: a
+//! V1 data page without levels, zstd over PLAIN, BYTE_STREAM_SPLIT or DELTA_BINARY_PACKED. One zstd
+//! context serves all pages of a scan. Any other page is left to the Parquet crate.
+
+use super::pages::Number;
+use crate::{Error, Result};
+
+const DATA_PAGE: i64 = 0;
+const PLAIN: i64 = 0;
+const DELTA_BINARY_PACKED: i64 = 5;
+const BYTE_STREAM_SPLIT: i64 = 9;
+
+/// Bytes behind the body that an unpacking read may touch.
+const SLACK: usize = 16;
+
+/// A zstd context and the last page's body.
+pub(super) struct FastDecoder {
+    zstd: zstd::bulk::Decompressor<'static>,
+    body: Vec<u8>,
+}
+
+impl std::fmt::Debug for FastDecoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FastDecoder").finish_non_exhaustive()
+    }
+}
+
+impl FastDecoder {
+    pub(super) fn new() -> Result<Self> {
+        let zstd = zstd::bulk::Decompressor::new()
+            .map_err(|e| Error::internal("zstd context").with_source(e))?;
+        Ok(Self { zstd, body: Vec::new() })
+    }
+
+    /// The `rows` numbers of a zstd page (header and body); none if this is a page of another kind.
+    pub(super) fn decode<N: Number>(&mut self, page: &[u8], rows: usize) -> Result<Option<Vec<N>>> {
+        let Some(header) = header(page) else { return Ok(None) };
+        if header.page_type != DATA_PAGE || header.values != rows as i64 {
+            return Ok(None);
+        }
+        let wide = rows * size_of::<u64>();
+        let most = match header.encoding {
+            PLAIN | BYTE_STREAM_SPLIT => wide,
+            // Eight bytes a value, and the heads of blocks of at least 8 values.
+            DELTA_BINARY_PACKED if N::WHOLE => 4 * wide + 64,
+            _ => return Ok(None),
+        };
+        let Ok(plain) = usize::try_from(header.uncompressed) else { return Ok(None) };
+        if plain > most {
+            return Ok(None);
+        }
+        self.body.clear();
+        self.body.reserve(plain + SLACK);
+        let body = &page[header.length..];
+        self.zstd
+            .decompress_to_buffer(body, &mut self.body)
+            .map_err(|e| Error::corrupt("zstd").with_source(e))?;
+        if self.body.len() != plain {
+            return Err(Error::corrupt(format!("{} bytes instead of {plain}", self.body.len())));
+        }
+        let numbers = match header.encoding {
+            PLAIN if plain == wide => {
+                let words = self.body.as_chunks::<8>().0.iter();
+                words.map(|&word| N::from_word(u64::from_le_bytes(word))).collect()
+            }
+            BYTE_STREAM_SPLIT if plain == wide => unsplit(&self.body, rows),
+            DELTA_BINARY_PACKED => match undelta(&mut self.body, rows) {
+                Some(numbers) => numbers,
+                None => return Err(Error::corrupt("DELTA_BINARY_PACKED ends early")),
+            },
+            _ => return Ok(None),
+        };
+        Ok(Some(numbers))
+    }
+}
+
+/// What of a page's header matters here.
+struct Header {
+    page_type: i64,
+    uncompressed: i64,
+    values: i64,
+    encoding: i64,
+    /// Bytes of the header itself.
+    length: usize,
+}
+
+/// Parses a page header in Thrift's compact protocol; none if there is anything unusual in it.
+fn header(page: &[u8]) -> Option<Header> {
+    let mut input = Input { bytes: page, at: 0 };
+    let mut header =
+        Header { page_type: -1, uncompressed: -1, values: -1, encoding: -1, length: 0 };
+    let mut compressed = -1;
+    let mut field = 0;
+    while let Some(kind) = input.field(&mut field)? {
+        match (field, kind) {
+            (1, I32) => header.page_type = input.zigzag()?,
+            (2, I32) => header.uncompressed = input.zigzag()?,
+            (3, I32) => compressed = input.zigzag()?,
+            (4, I32) => drop(input.zigzag()?),
+            (5, STRUCT) => {
+                let mut inner = 0;
+                while let Some(kind) = input.field(&mut inner)? {
+                    match (inner, kind) {
+                        (1, I32) => header.values = input.zigzag()?,
+                        (2, I32) => header.encoding = input.zigzag()?,
+                        (3 | 4, I32) => drop(input.zigzag()?),
+                        _ => return None,
+                    }
+                }
+            }
+            _ => return None,
+        }
+    }
+    header.length = input.at;
+    (usize::try_from(compressed) == Ok(page.len() - input.at)).then_some(header)
+}
+
+const I32: u8 = 5;
+const STRUCT: u8 = 12;
+
+struct Input<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Input<'_> {
+    fn byte(&mut self) -> Option<u8> {
+        let byte = *self.bytes.get(self.at)?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn varint(&mut self) -> Option<u64> {
+        let mut value = 0;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    fn zigzag(&mut self) -> Option<i64> {
+        let value = self.varint()?;
+        Some((value >> 1) as i64 ^ -((value & 1) as i64))
+    }
+
+    /// The type of the next field, whose number goes to `field`; the inner none is the struct's end.
+    fn field(&mut self, field: &mut u8) -> Option<Option<u8>> {
+        let byte = self.byte()?;
+        if byte == 0 {
+            return Some(None);
+        }
+        // Only short forms: a step from the field before.
+        let step = byte >> 4;
+        if step == 0 {
+            return None;
+        }
+        *field = field.checked_add(step)?;
+        Some(Some(byte & 0x0f))
+    }
+}
+
+/// BYTE_STREAM_SPLIT: byte `k` of number `i` is at `k * rows + i`.
+fn unsplit<N: Number>(body: &[u8], rows: usize) -> Vec<N> {
+    let mut streams = body.chunks_exact(rows.max(1));
+    let streams: [&[u8]; 8] = std::array::from_fn(|_| streams.next().unwrap_or_default());
+    let [a, b, c, d, e, f, g, h] = streams;
+    let low = a.iter().zip(b).zip(c.iter().zip(d));
+    let high = e.iter().zip(f).zip(g.iter().zip(h));
+    low.zip(high)
+        .map(|(((a, b), (c, d)), ((e, f), (g, h)))| {
+            N::from_word(u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]))
+        })
+        .collect()
+}
+
+/// DELTA_BINARY_PACKED of 64-bit numbers; none if the body ends too early or contradicts itself.
+fn undelta<N: Number>(body: &mut Vec<u8>, rows: usize) -> Option<Vec<N>> {
+    let end = body.len();
+    body.resize(end + SLACK, 0);
+    let mut input = Input { bytes: body, at: 0 };
+    let block = usize::try_from(input.varint()?).ok()?;
+    let minis = usize::try_from(input.varint()?).ok()?;
+    let total = usize::try_from(input.varint()?).ok()?;
+    let mut value = input.zigzag()?;
+    let mini = block.checked_div(minis)?;
+    if total != rows || mini == 0 || !mini.is_multiple_of(32) || mini * minis != block {
+        return None;
+    }
+    let mut numbers = Vec::with_capacity(rows);
+    if rows > 0 {
+        numbers.push(N::from_word(value as u64));
+    }
+    while numbers.len() < rows {
+        let least = input.zigzag()?;
+        let widths = input.at..input.at.checked_add(minis)?;
+        if widths.end > end {
+            return None;
+        }
+        input.at = widths.end;
+        for width in widths {
+            if numbers.len() == rows {
+                break;
+            }
+            let bits = u32::from(input.bytes[width]);
+            let count = mini.min(rows - numbers.len());
+            if bits == 0 {
+                numbers.extend((0..count).map(|_| {
+                    value = value.wrapping_add(least);
+                    N::from_word(value as u64)
+                }));
+                continue;
+            }
+            // The last miniblock may be cut off after its last value's byte.
+            let packed = input.at..input.at + (count * bits as usize).div_ceil(8);
+            if bits > 64 || packed.end > end {
+                return None;
+            }
+            for at in 0..count {
+                let bit = at * bits as usize;
+                let from = packed.start + bit / 8;
+                let word: [u8; 16] = input.bytes.get(from..from + 16)?.try_into().ok()?;
+                let shifted = (u128::from_le_bytes(word) >> (bit % 8)) as u64;
+                let delta = shifted & (u64::MAX >> (64 - bits));
+                value = value.wrapping_add(least).wrapping_add(delta as i64);
+                numbers.push(N::from_word(value as u64));
+            }
+            input.at = packed.start + mini * bits as usize / 8;
+        }
+    }
+    Some(numbers)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// No bytes at all make it panic or run away.
+        #[test]
+        fn any_bytes_are_survived(
+            bytes in prop::collection::vec(any::<u8>(), 0..200), rows in 0usize..100,
+        ) {
+            let mut decoder = FastDecoder::new().unwrap();
+            drop(decoder.decode::<i64>(&bytes, rows));
+            drop(undelta::<i64>(&mut bytes.clone(), rows));
+            if let Some(header) = header(&bytes) {
+                prop_assert!(header.length <= bytes.len());
+            }
+        }
+    }
+}
