@@ -8,6 +8,7 @@
 pub(crate) mod answer;
 mod compare;
 mod differential;
+mod explain;
 pub(crate) mod prometheus;
 mod queries;
 mod stoa;

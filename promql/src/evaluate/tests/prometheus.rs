@@ -9,11 +9,14 @@ use std::path::PathBuf;
 
 use super::script::run;
 
-/// The folder of the scripts, beside a checkout.
+/// The folder of the scripts: in `$STOA_SHARED`, else in `shared` beside a folder above.
 fn scripts() -> PathBuf {
+    if let Some(shared) = std::env::var_os("STOA_SHARED") {
+        return PathBuf::from(shared).join("promqltest");
+    }
     let start = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let found = start.ancestors().map(|dir| dir.join("shared/promqltest")).find(|dir| dir.is_dir());
-    found.expect("the folder shared/promqltest lies beside the checkout")
+    found.expect("the folder shared lies beside the checkout, or STOA_SHARED names it")
 }
 
 /// A script passes but for the evaluations at the given lines.
