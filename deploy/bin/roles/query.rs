@@ -9,7 +9,8 @@ use axum::Router;
 use clap::ValueEnum;
 use engine::bucket::{Bucket, BucketMetrics};
 use engine::catalog::{Catalog, CatalogMetrics, CatalogSettings};
-use engine::source::{DedupFunc, SelectOptions, SeriesSource};
+use engine::scan::BlockCache;
+use engine::source::{BucketSource, DedupFunc, SelectOptions, SeriesSource};
 use flight::http::{Querier, Readiness, Settings, process, router};
 use prometheus_client::registry::Registry;
 use promql::Engine;
@@ -138,6 +139,9 @@ pub(crate) async fn run(args: QueryArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Bytes of label columns and tails of blocks that are kept in memory.
+const BLOCK_CACHE: u64 = 128 << 20;
+
 /// A querier over a bucket, put together.
 #[derive(Debug)]
 pub(crate) struct Parts {
@@ -165,7 +169,9 @@ impl Parts {
         };
         let metrics = CatalogMetrics::new(&mut registry);
         let catalog = Arc::new(Catalog::new(bucket.clone(), catalog).with_metrics(metrics));
-        let source: Arc<dyn SeriesSource> = Arc::new(engine::source::MemorySource::new(Vec::new()));
+        let cache = BlockCache::new(bucket, BLOCK_CACHE);
+        let source: Arc<dyn SeriesSource> =
+            Arc::new(BucketSource::new(Arc::clone(&catalog), cache));
         let readiness = Readiness::default();
         let querier = Querier::new(
             args.settings()?,
