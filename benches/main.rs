@@ -5,6 +5,7 @@ mod chunk_decode;
 mod convert;
 mod dedup;
 mod label_lookup;
+mod rate;
 mod scan;
 mod tsdb_block;
 
@@ -14,6 +15,7 @@ criterion::criterion_group!(
     convert::convert,
     label_lookup::label_lookup,
     scan::scan,
-    dedup::dedup
+    dedup::dedup,
+    rate::rate
 );
 criterion::criterion_main!(operators);

@@ -3,7 +3,6 @@
 
 mod cases;
 mod limits;
-mod plans;
 mod prometheus;
 mod script;
 

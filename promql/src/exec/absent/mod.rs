@@ -7,6 +7,9 @@
 //!
 //! `absent(v)`; and `absent_over_time(m)`, whose input is `present_over_time(m)`.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;

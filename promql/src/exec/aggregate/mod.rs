@@ -15,6 +15,8 @@
 
 mod finish;
 mod partial;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -8,6 +8,8 @@
 //! (`clamp` with minimum above maximum) is left out.
 
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

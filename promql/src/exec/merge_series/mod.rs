@@ -12,6 +12,9 @@
 //! series 2   _ _ 3
 //! ```
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;

@@ -3,6 +3,9 @@
 //!
 //! Prometheus: `StepInvariantExpr` in promql/engine.go.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 

@@ -7,6 +7,9 @@
 //! | one series with 3 | 3 |
 //! | none, or two series | NaN |
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;

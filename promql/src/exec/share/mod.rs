@@ -4,6 +4,9 @@
 //! operator above; without this node each would evaluate them again. The batches are kept, and
 //! accounted, until the plan is dropped.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::sync::Arc;
 

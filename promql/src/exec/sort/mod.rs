@@ -2,6 +2,9 @@
 //!
 //! Only the order of an instant query's answer shows it; in a range query `sort` changes nothing.
 
+#[cfg(test)]
+mod tests;
+
 use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -4,6 +4,9 @@
 //! grid, steps 0 60 120   series 4   1 _ 3     runs   4   ts [0, 120]   value [1, 3]
 //! ```
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, ListArray, UInt32Array};

@@ -14,6 +14,8 @@
 //! [`crate::functions::instant`].
 
 mod stream;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
