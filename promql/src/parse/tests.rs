@@ -1,3 +1,5 @@
+//! Text to tree: what is taken, what is refused and in which words.
+
 use engine::ErrorKind;
 use engine::model::MatchOp;
 

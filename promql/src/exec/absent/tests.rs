@@ -1,3 +1,5 @@
+//! absent: where nothing is, over partitions.
+
 use super::absent;
 use crate::exec::grid::Grid;
 use crate::exec::testing::{rows, run, source};

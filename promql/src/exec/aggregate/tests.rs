@@ -1,3 +1,5 @@
+//! Partial and final aggregation over partitions.
+
 use arrow::record_batch::RecordBatch;
 
 use super::{Final, Operator, Partial, aggregate};

@@ -1,3 +1,5 @@
+//! Joins against a loop over each step, and each error.
+
 use std::sync::Arc;
 
 use datafusion::physical_plan::ExecutionPlan;

@@ -1,3 +1,5 @@
+//! Functions of cells, with parameters of each step.
+
 use super::{CellFunction, cell_function};
 use crate::exec::Argument;
 use crate::exec::grid::Grid;

@@ -1,3 +1,5 @@
+//! Quantiles and fractions of small histograms.
+
 use std::sync::Arc;
 
 use super::*;

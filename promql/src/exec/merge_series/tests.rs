@@ -1,3 +1,5 @@
+//! Series that take turns, and series that meet.
+
 use super::merge_series;
 use crate::exec::fault::Fault;
 use crate::exec::grid::Grid;

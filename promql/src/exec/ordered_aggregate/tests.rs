@@ -1,3 +1,5 @@
+//! topk, quantile and count_values on small grids.
+
 use std::sync::Arc;
 
 use super::*;

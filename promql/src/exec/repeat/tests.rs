@@ -1,3 +1,5 @@
+//! One step repeated over many.
+
 use super::repeat;
 use crate::exec::grid::Grid;
 use crate::exec::testing::{rows, run, source};

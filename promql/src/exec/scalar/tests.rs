@@ -1,3 +1,5 @@
+//! Scalars, and vectors that become scalars.
+
 use super::{ScalarSource, scalar, scalar_of_vector};
 use crate::exec::grid::Grid;
 use crate::exec::testing::{rows, run, source};

@@ -1,3 +1,5 @@
+//! Several readers, one reading.
+
 use std::sync::Arc;
 
 use datafusion::execution::TaskContext;

@@ -1,3 +1,5 @@
+//! The order of values, NaN among them.
+
 use super::sort;
 use crate::exec::grid::Grid;
 use crate::exec::testing::{rows, run, source};

@@ -1,3 +1,5 @@
+//! A grid read as samples.
+
 use std::sync::Arc;
 
 use datafusion::execution::TaskContext;

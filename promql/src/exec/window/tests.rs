@@ -1,3 +1,5 @@
+//! Windows over runs, by instant and by range.
+
 use engine::model::STALE_NAN_BITS;
 
 use super::WindowFunction;

@@ -1,3 +1,5 @@
+//! Aggregations against plain loops and against Prometheus' values.
+
 use proptest::prelude::*;
 
 use super::*;
