@@ -200,6 +200,7 @@ load 1m
   m{a="1"} 3
   m{a="3"} 2
   m{a="4"} NaN
+  n{b="w"} 5
 
 eval instant at 0 m
   expect ordered
@@ -207,6 +208,12 @@ eval instant at 0 m
   m{a="2"} 1
   m{a="3"} 2
   m{a="4"} NaN
+
+eval instant at 0 max by (b) (label_replace(m, "b", "x$1", "a", "[23](.*)") or n)
+  expect ordered
+  {} 3
+  {b="w"} 5
+  {b="x"} 2
 
 eval instant at 0 sort_desc(m)
   expect ordered

@@ -27,26 +27,27 @@ fn states_of_partitions_are_merged() {
     }
 }
 
-/// Compensated sums depend on the order of addition, which must not depend on which partition ends
+/// The last digits depend on the order of merging, which must not depend on which partition ends
 /// first.
 #[test]
 fn partitions_are_merged_in_their_order() {
-    let function = AggregateFunction::Sum;
-    let partial = Partial { function, grid: GRID, group_of: [0, 0, 0].into(), groups: 1 };
-    let states: Vec<RecordBatch> = ["1e16 1 0.1", "1 1e-17 0.2", "-1e16 3 0.3"]
-        .iter()
-        .enumerate()
-        .map(|(partition, row)| {
-            let mut builder = GridBuilder::new(GRID);
-            let values: Vec<f64> = cells(row).into_iter().flatten().collect();
-            builder.push(partition as u32, &values, &[true; 3]);
-            let mut transform = partial.transform(partition).unwrap();
-            transform.push(0, builder.take().unwrap().unwrap()).unwrap();
-            transform.end(0).unwrap();
-            transform.take().unwrap().unwrap()
-        })
-        .collect();
-    let finish = |order: [usize; 3]| {
+    let function = AggregateFunction::Stddev;
+    let partial = Partial { function, grid: GRID, group_of: [0, 0, 0, 0].into(), groups: 1 };
+    let states: Vec<RecordBatch> =
+        ["0.1 1.7 123.456", "0.7 3e-3 9.87", "12.3 0.3 0.007", "5.5 0.11 1e3"]
+            .iter()
+            .enumerate()
+            .map(|(partition, row)| {
+                let mut builder = GridBuilder::new(GRID);
+                let values: Vec<f64> = cells(row).into_iter().flatten().collect();
+                builder.push(partition as u32, &values, &[true; 3]);
+                let mut transform = partial.transform(partition).unwrap();
+                transform.push(0, builder.take().unwrap().unwrap()).unwrap();
+                transform.end(0).unwrap();
+                transform.take().unwrap().unwrap()
+            })
+            .collect();
+    let finish = |order: [usize; 4]| {
         let mut transform = Final { function, grid: GRID, groups: 1 }.transform(0).unwrap();
         for partition in order {
             transform.push(0, states[partition].clone()).unwrap();
@@ -54,8 +55,8 @@ fn partitions_are_merged_in_their_order() {
         transform.end(0).unwrap();
         transform.take().unwrap().unwrap()
     };
-    let expected = finish([0, 1, 2]);
-    for order in [[2, 1, 0], [1, 0, 2], [1, 2, 0]] {
+    let expected = finish([0, 1, 2, 3]);
+    for order in [[3, 2, 1, 0], [1, 3, 0, 2], [2, 0, 3, 1]] {
         assert_eq!(finish(order), expected, "{order:?}");
     }
 }
