@@ -1,3 +1,5 @@
+//! Dedup rules against their invariants and a worked table.
+
 use proptest::prelude::*;
 
 use super::algo::lanes;

@@ -1,3 +1,5 @@
+//! Merging against a sort of all samples.
+
 use proptest::prelude::*;
 
 use super::algo::{Sorted, Taken, merge};

@@ -1,3 +1,5 @@
+//! Late values: what is read, and what the counter rule leaves out.
+
 use super::assemble::{Settling, left_out, remove};
 use crate::dedup::SETTLED;
 use crate::model::STALE_NAN_BITS;
