@@ -26,7 +26,7 @@ pub async fn commit(bucket: &Bucket, dir: &Path, meta: &BlockMeta) -> Result<Cre
     let text = std::fs::read(dir.join(META_FILE)).map_err(|e| {
         context(Error::invalid(dir.join(META_FILE).display().to_string()).with_source(e))
     })?;
-    if serde_json::from_slice::<BlockMeta>(&text).ok().as_ref() != Some(meta) {
+    if BlockMeta::from_json(&text).ok().as_ref() != Some(meta) {
         return Err(context(Error::internal(format!(
             "{} is not the meta.json of this block",
             dir.join(META_FILE).display()

@@ -31,12 +31,14 @@ const STORE: &str = "folder";
 /// Makes the names of staged files differ inside this process.
 static STAGED: AtomicU64 = AtomicU64::new(0);
 
-/// An [`ObjectStore`] over a folder. The folder is created by the first write, as Thanos does; reading
-/// one that does not exist is an error, not an empty bucket.
+/// An [`ObjectStore`] over a folder. The folder is created by the first write, as Thanos does. Until
+/// then a writer that looks at single objects and folders finds none; to list the whole bucket, as
+/// readers do, is an error, because a mistyped path is not an empty bucket.
 #[derive(Debug)]
 pub(super) struct FolderStore {
     root: PathBuf,
-    files: OnceLock<LocalFileSystem>,
+    /// The files of the folder, and its path without symbolic links, once it exists.
+    opened: OnceLock<(LocalFileSystem, PathBuf)>,
 }
 
 impl FolderStore {
@@ -51,7 +53,7 @@ impl FolderStore {
                 root.display()
             )));
         }
-        Ok(Self { root, files: OnceLock::new() })
+        Ok(Self { root, opened: OnceLock::new() })
     }
 
     /// The folder.
@@ -61,8 +63,12 @@ impl FolderStore {
 
     /// The files of the folder, which must exist.
     fn files(&self) -> StoreResult<&LocalFileSystem> {
-        if let Some(files) = self.files.get() {
-            return Ok(files);
+        self.opened().map(|(files, _)| files)
+    }
+
+    fn opened(&self) -> StoreResult<&(LocalFileSystem, PathBuf)> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
         }
         if !self.root.is_dir() {
             return Err(StoreError::Generic {
@@ -73,8 +79,9 @@ impl FolderStore {
                 )),
             });
         }
-        let files = LocalFileSystem::new_with_prefix(&self.root)?.with_automatic_cleanup(true);
-        Ok(self.files.get_or_init(|| files))
+        let root = std::fs::canonicalize(&self.root).map_err(|e| failure(&self.root, e))?;
+        let files = LocalFileSystem::new_with_prefix(&root)?.with_automatic_cleanup(true);
+        Ok(self.opened.get_or_init(|| (files, root)))
     }
 
     /// Where the object at `location` lies; its folder exists and is durable afterwards.
@@ -85,9 +92,8 @@ impl FolderStore {
                 sync_folder(parent)?;
             }
         }
-        let files = self.files()?;
-        let root = files.path_to_filesystem(&Path::default())?;
-        Ok(Destination { file: files.path_to_filesystem(location)?, root })
+        let (files, root) = self.opened()?;
+        Ok(Destination { file: files.path_to_filesystem(location)?, root: root.clone() })
     }
 }
 
@@ -227,7 +233,12 @@ impl ObjectStore for FolderStore {
     }
 
     async fn get_opts(&self, location: &Path, options: GetOptions) -> StoreResult<GetResult> {
-        self.files()?.get_opts(location, options).await
+        // A writer looks for what is there before it makes the folder.
+        let files = self.files().map_err(|e| StoreError::NotFound {
+            path: location.to_string(),
+            source: Box::new(e),
+        })?;
+        files.get_opts(location, options).await
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> StoreResult<Vec<Bytes>> {
@@ -252,6 +263,9 @@ impl ObjectStore for FolderStore {
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> StoreResult<ListResult> {
+        if !self.root.is_dir() {
+            return Ok(ListResult { common_prefixes: Vec::new(), objects: Vec::new() });
+        }
         self.files()?.list_with_delimiter(prefix).await
     }
 
