@@ -10,15 +10,17 @@ use crate::block::schema::SERIES_FILE;
 
 /// Parses and checks the `meta.json` of block `id`; the error is the reason to set it aside.
 pub(super) fn parse(id: BlockId, text: &[u8]) -> Result<BlockMeta, String> {
+    // What a later version writes may be unreadable in all but this.
+    if let Ok(version) = serde_json::from_slice::<Version>(text) {
+        if version.version != 1 {
+            return Err(format!("meta.json: version {} is unknown", version.version));
+        }
+        if version.stoa.format != FORMAT_VERSION {
+            return Err(format!("meta.json: block format {} is unknown", version.stoa.format));
+        }
+    }
+    let meta = BlockMeta::from_json(text).map_err(|e| e.to_string())?;
     serde_json::from_slice::<Unique>(text).map_err(|e| format!("meta.json: {e}"))?;
-    let version: Version = serde_json::from_slice(text).map_err(|e| format!("meta.json: {e}"))?;
-    if version.version != 1 {
-        return Err(format!("meta.json: version {} is unknown", version.version));
-    }
-    if version.stoa.format != FORMAT_VERSION {
-        return Err(format!("meta.json: block format {} is unknown", version.stoa.format));
-    }
-    let meta: BlockMeta = serde_json::from_slice(text).map_err(|e| format!("meta.json: {e}"))?;
     check(id, &meta).map_err(|what| format!("meta.json: {what}"))?;
     Ok(meta)
 }
@@ -35,26 +37,18 @@ struct StoaVersion {
     format: u32,
 }
 
+/// What [`BlockMeta::from_json`] does not look at.
 fn check(id: BlockId, meta: &BlockMeta) -> Result<(), String> {
     if meta.ulid != id {
         return Err(format!("it is that of block {}", meta.ulid));
     }
-    if meta.min_time >= meta.max_time {
-        return Err(format!("minTime {} is not before maxTime {}", meta.min_time, meta.max_time));
-    }
     if meta.thanos.downsample.resolution < 0 {
         return Err(format!("resolution {} is negative", meta.thanos.downsample.resolution));
-    }
-    if meta.stoa.bucket_ms <= 0 {
-        return Err(format!("bucket_ms {} is not positive", meta.stoa.bucket_ms));
     }
     meta.external_labels().map_err(|e| format!("external labels: {e}"))?;
     for (at, file) in meta.stoa.files.iter().enumerate() {
         if !is_plain(&file.name) {
             return Err(format!("file name {:?} is not allowed", file.name));
-        }
-        if file.tail_offset > file.size_bytes {
-            return Err(format!("the tail of {} begins behind its end", file.name));
         }
         if meta.stoa.files[..at].iter().any(|other| other.name == file.name) {
             return Err(format!("file {} occurs twice", file.name));

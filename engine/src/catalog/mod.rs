@@ -19,6 +19,7 @@ mod check;
 mod covered;
 mod listing;
 mod metrics;
+mod survey;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +35,7 @@ use crate::model::TimeRange;
 use crate::{Error, ErrorKind, Result};
 
 pub use metrics::CatalogMetrics;
+pub use survey::{Survey, Surveyed};
 
 use listing::{DELETION_MARK, Listed};
 use metrics::Counts;

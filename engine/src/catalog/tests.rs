@@ -67,7 +67,13 @@ async fn put_block(bucket: &Bucket, meta: &BlockMeta) {
     for file in &meta.stoa.files {
         put(bucket, meta.ulid, &file.name, vec![0; file.size_bytes as usize]).await;
     }
-    put(bucket, meta.ulid, META_FILE, serde_json::to_vec(meta).unwrap()).await;
+    put(bucket, meta.ulid, META_FILE, meta.to_json().unwrap()).await;
+}
+
+/// A JSON object with the CRC that makes it a whole `meta.json`.
+fn sealed(object: &str) -> String {
+    let body = format!("{},\n  \"crc32c\": \"", object.strip_suffix('}').unwrap());
+    format!("{body}{:08x}\"\n}}\n", crc32c::crc32c(body.as_bytes()))
 }
 
 fn memory() -> Bucket {
@@ -122,38 +128,48 @@ async fn blocks_come_and_go() {
 #[tokio::test]
 async fn bad_blocks_are_set_aside_and_the_rest_is_read() {
     let good = meta(1, 0, 10, &[1]);
-    let json = |change: &dyn Fn(&mut BlockMeta)| {
+    let plain = |change: &dyn Fn(&mut BlockMeta)| {
         let mut bad = meta(2, 0, 10, &[2]);
         change(&mut bad);
         serde_json::to_string(&bad).unwrap()
     };
-    let text = json(&|_| {});
+    let json = |change: &dyn Fn(&mut BlockMeta)| sealed(&plain(change));
+    let text = plain(&|_| {});
+    let whole = sealed(&text);
+    let nested = "[".repeat(100_000) + &"]".repeat(100_000);
+    let deep = text.replacen('{', &format!("{{\"a\":{nested},"), 1);
+    let edited = |from: &str, to: &str| {
+        assert!(text.contains(from), "{text}");
+        sealed(&text.replacen(from, to, 1))
+    };
     let name =
         |name: &'static str| json(&move |m: &mut BlockMeta| m.stoa.files[1].name = name.to_owned());
     let cases: Vec<(String, &str)> = vec![
         ("x".repeat(11 << 20), "more than 10485760"),
-        (String::new(), "meta.json: "),
-        ("[]".into(), "meta.json: "),
-        ("[".repeat(100_000), "recursion limit"),
-        (text[..text.len() / 2].into(), "EOF"),
+        (String::new(), "damaged"),
+        ("[]".into(), "damaged"),
+        ("[".repeat(100_000), "damaged"),
+        (whole[..whole.len() / 2].into(), "damaged"),
+        (whole[..whole.len() - 1].into(), "damaged"),
+        (whole.replacen("\"minTime\":0", "\"minTime\":1", 1), "damaged"),
+        (text.clone(), "damaged"),
+        (sealed(&deep), "recursion limit"),
+        (sealed("{}"), "cannot be read"),
+        (edited("\"minTime\":0", "\"minTime\":0,\"minTime\":0"), "duplicate field `minTime`"),
         (
-            text.replacen("\"minTime\":0", "\"minTime\":0,\"minTime\":0", 1),
-            "\"minTime\" occurs twice",
-        ),
-        (
-            text.replacen("\"replica\":\"a\"", "\"replica\":\"a\",\"replica\":\"b\"", 1),
+            edited("\"replica\":\"a\"", "\"replica\":\"a\",\"replica\":\"b\""),
             "\"replica\" occurs twice",
         ),
         (json(&|m| m.ulid = id(9)), "it is that of block"),
-        (json(&|m| m.min_time = 10), "minTime 10 is not before maxTime 10"),
-        (json(&|m| (m.min_time, m.max_time) = (i64::MAX, i64::MIN)), "is not before"),
+        (json(&|m| m.min_time = 10), "contradicts itself"),
+        (json(&|m| (m.min_time, m.max_time) = (i64::MAX, i64::MIN)), "contradicts itself"),
         (json(&|m| m.version = 2), "version 2 is unknown"),
         (json(&|m| m.stoa.format = 99), "block format 99 is unknown"),
-        (text.replacen("\"format\":1", "\"format\":7,\"files\":3", 1), "occurs twice"),
+        (edited("\"format\":1", "\"format\":7,\"files\":3"), "block format 7 is unknown"),
         (json(&|m| m.thanos.downsample.resolution = -1), "resolution -1"),
-        (json(&|m| m.stoa.bucket_ms = 0), "bucket_ms 0"),
+        (json(&|m| m.stoa.bucket_ms = 0), "contradicts itself"),
         (json(&|m| m.stoa.files.clear()), "series.parquet is not among"),
-        (json(&|m| m.stoa.files[1].tail_offset = 5), "begins behind its end"),
+        (json(&|m| m.stoa.files[1].tail_offset = 5), "contradicts itself"),
         (name("series.parquet"), "occurs twice"),
         (name("../samples.parquet"), "is not allowed"),
         (name("/etc/passwd"), "is not allowed"),
@@ -167,7 +183,7 @@ async fn bad_blocks_are_set_aside_and_the_rest_is_read() {
         (name("meta.json"), "is not allowed"),
         (name("histograms.parquet"), "histograms.parquet is missing"),
         (json(&|m| m.stoa.files[1].size_bytes = 5), "has 4 bytes, meta.json says 5"),
-        (text.replacen("\"ulid\":\"", "\"ulid\":\"x", 1), "meta.json: "),
+        (edited("\"ulid\":\"", "\"ulid\":\"x"), "cannot be read"),
         (json(&|m| drop(m.thanos.labels.insert(String::new(), "v".into()))), "external labels"),
     ];
     for (text, reason) in cases {
@@ -193,7 +209,7 @@ async fn fields_of_later_versions_are_no_error() {
     let good = meta(1, 0, 10, &[1]);
     put_block(&bucket, &good).await;
     let text = serde_json::to_string(&good).unwrap().replacen('{', "{\"later\":{\"a\":[1]},", 1);
-    put(&bucket, id(1), META_FILE, text).await;
+    put(&bucket, id(1), META_FILE, sealed(&text)).await;
     let catalog = Catalog::new(bucket, CatalogSettings::default());
     catalog.sync().await.unwrap();
     assert_eq!(ids(&catalog.snapshot()), [id(1)]);
@@ -280,6 +296,26 @@ async fn the_time_range_leaves_blocks_out() {
     let catalog = Catalog::new(bucket, settings);
     catalog.sync().await.unwrap();
     assert_eq!(ids(&catalog.snapshot()), [id(2)]);
+}
+
+#[tokio::test]
+async fn a_survey_leaves_nothing_out() {
+    let bucket = memory();
+    for block in [meta(1, 10, 20, &[1]), meta(2, 0, 10, &[2]), meta(10, 0, 20, &[1, 2])] {
+        put_block(&bucket, &block).await;
+    }
+    let mark = format!("{{\"id\":\"{}\",\"version\":1,\"deletion_time\":9999999999}}", id(1));
+    put(&bucket, id(1), DELETION_MARK, mark).await;
+    put(&bucket, id(3), META_FILE, "nonsense").await;
+    put(&bucket, id(4), "series.parquet", "half").await;
+    let settings =
+        CatalogSettings { range: TimeRange::new(100, 200), ..CatalogSettings::default() };
+    let survey = Catalog::new(bucket, settings).survey().await.unwrap();
+    let blocks: Vec<(BlockId, bool)> =
+        survey.blocks.iter().map(|block| (block.meta.ulid, block.marked)).collect();
+    assert_eq!(blocks, [(id(2), false), (id(10), false), (id(1), true)]);
+    assert_eq!(survey.set_aside.len(), 1);
+    assert_eq!((survey.set_aside[0].block, survey.no_meta), (id(3), 1));
 }
 
 proptest! {
