@@ -2,7 +2,7 @@
 
 mod bad_blocks;
 mod converting;
-mod dump;
+pub(crate) mod dump;
 mod dying_store;
 mod reading;
 mod shipping;

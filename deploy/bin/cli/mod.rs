@@ -8,6 +8,7 @@ pub(crate) mod flags;
 pub(crate) mod logging;
 pub(crate) mod objstore;
 pub(crate) mod server;
+pub(crate) mod time;
 pub(crate) mod unused;
 
 use std::ffi::OsString;

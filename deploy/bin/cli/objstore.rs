@@ -4,14 +4,19 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 
-/// Where the bucket is, as Thanos' YAML.
+/// Where the bucket is, as Thanos' YAML. The flags may stand behind a tool's name, as kingpin has it.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ObjstoreArgs {
     /// The bucket as YAML.
-    #[arg(long = "objstore.config", value_name = "YAML", conflicts_with = "objstore_config_file")]
+    #[arg(
+        long = "objstore.config",
+        value_name = "YAML",
+        conflicts_with = "objstore_config_file",
+        global = true
+    )]
     pub(crate) objstore_config: Option<String>,
     /// Path of a file with the bucket as YAML.
-    #[arg(long = "objstore.config-file", value_name = "PATH")]
+    #[arg(long = "objstore.config-file", value_name = "PATH", global = true)]
     pub(crate) objstore_config_file: Option<PathBuf>,
 }
 

@@ -114,17 +114,49 @@ const QUERY: &[Flag] = &[
     value("alert.query-url", NO_SUCH_API),
 ];
 
+/// What Thanos repairs, or asks for apart: every check is always made, and nothing is changed.
+const VERIFY: &[Flag] = &[
+    Flag { name: "repair", takes_value: false, reason: "" },
+    not_built("issues"),
+    not_built("objstore-backup.config"),
+    not_built("objstore-backup.config-file"),
+    value("delete-delay", "nothing is repaired"),
+];
+
+const LS: &[Flag] =
+    &[not_built("selector.relabel-config"), not_built("selector.relabel-config-file")];
+
+const UPLOAD_BLOCKS: &[Flag] =
+    &[value("shipper.upload-concurrency", "the parts of a file are uploaded two at a time")];
+
 /// The table: which subcommands have which flags.
-const TABLE: &[(&[&str], &[Flag])] = &[(&["query", "demo"], SERVERS), (&["query"], QUERY)];
+const TABLE: &[(&[&str], &[Flag])] = &[
+    (&["query", "demo"], SERVERS),
+    (&["query"], QUERY),
+    (&["tools bucket verify"], VERIFY),
+    (&["tools bucket ls"], LS),
+    (&["tools bucket upload-blocks"], UPLOAD_BLOCKS),
+];
 
 /// Adds the table's flags to the subcommands, hidden from the help.
 pub(crate) fn declare(mut command: Command) -> Command {
     for (roles, flags) in TABLE {
         for role in *roles {
-            command = command.mut_subcommand(*role, |role| role.args(flags.iter().map(argument)));
+            command = declare_at(command, role, flags);
         }
     }
     command
+}
+
+/// Adds `flags` to the subcommand of `path`, names with spaces between.
+fn declare_at(command: Command, path: &'static str, flags: &[Flag]) -> Command {
+    let add = |inner: Command| inner.args(flags.iter().map(argument));
+    match path.split_once(' ') {
+        None => command.mut_subcommand(path, add),
+        Some((first, rest)) => {
+            command.mut_subcommand(first, |inner| declare_at(inner, rest, flags))
+        }
+    }
 }
 
 fn argument(flag: &Flag) -> Arg {
@@ -137,8 +169,16 @@ pub(crate) fn given(
     command: &mut Command,
     matches: &ArgMatches,
 ) -> Result<Vec<&'static Flag>, clap::Error> {
-    let Some((role, matches)) = matches.subcommand() else { return Ok(Vec::new()) };
-    let flags = TABLE.iter().filter(|(roles, _)| roles.contains(&role)).flat_map(|(_, f)| *f);
+    let (mut path, mut matches) = (String::new(), matches);
+    while let Some((name, inner)) = matches.subcommand() {
+        if !path.is_empty() {
+            path.push(' ');
+        }
+        path.push_str(name);
+        matches = inner;
+    }
+    let flags =
+        TABLE.iter().filter(|(roles, _)| roles.contains(&path.as_str())).flat_map(|(_, f)| *f);
     let given: Vec<&'static Flag> = flags
         .filter(|flag| matches.value_source(flag.name) == Some(ValueSource::CommandLine))
         .collect();
@@ -160,7 +200,9 @@ mod tests {
         for (roles, flags) in TABLE {
             for (role, flag) in roles.iter().flat_map(|r| flags.iter().map(move |f| (r, f))) {
                 let long = format!("--{}", flag.name);
-                let mut arguments = vec!["stoa", role, &long];
+                let mut arguments = vec!["stoa"];
+                arguments.extend(role.split(' '));
+                arguments.push(&long);
                 if flag.takes_value {
                     arguments.push("1");
                 }

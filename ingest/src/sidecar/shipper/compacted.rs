@@ -10,7 +10,7 @@ use crate::tsdb::TsdbMeta;
 use crate::tsdb::meta::META_FILE;
 
 /// An [`Invalid`](ErrorKind::Invalid) error if a block of the same external labels overlaps `block`.
-pub(super) async fn check(bucket: &Bucket, block: &TsdbMeta, labels: &Labels) -> Result<()> {
+pub async fn check(bucket: &Bucket, block: &TsdbMeta, labels: &Labels) -> Result<()> {
     for name in bucket.list_dirs(BLOCKS_PREFIX).await? {
         let path = format!("{BLOCKS_PREFIX}/{name}/{META_FILE}");
         let bytes = match bucket.get(&path).await {
@@ -19,8 +19,7 @@ pub(super) async fn check(bucket: &Bucket, block: &TsdbMeta, labels: &Labels) ->
             Err(error) if error.kind() == ErrorKind::NotFound => continue,
             Err(error) => return Err(error),
         };
-        let other: BlockMeta = serde_json::from_slice(&bytes)
-            .map_err(|e| Error::corrupt(path.clone()).with_source(e))?;
+        let other = BlockMeta::from_json(&bytes).map_err(|e| e.context(&path))?;
         let apart = other.max_time <= block.min_time || block.max_time <= other.min_time;
         if !apart && other.external_labels()? == *labels {
             return Err(Error::invalid(format!(

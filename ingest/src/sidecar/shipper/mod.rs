@@ -13,7 +13,7 @@
 //! Behaviour and names are those of Thanos' `pkg/shipper`; unlike there, a block that cannot be
 //! converted is counted and left, and the others go on.
 
-mod compacted;
+pub mod compacted;
 mod metrics;
 mod record;
 
