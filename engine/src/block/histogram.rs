@@ -23,6 +23,9 @@ pub(super) const FIRST_COLUMN: usize = 5;
 pub(super) fn to_columns(histograms: &[Histogram]) -> Result<Vec<ArrayRef>> {
     let schema = histograms_schema();
     let each = || histograms.iter();
+    for histogram in each() {
+        check_buckets(histogram).map_err(Error::invalid)?;
+    }
     let mut columns: Vec<ArrayRef> = vec![
         Arc::new(each().map(|h| Some(is_float(h))).collect::<BooleanArray>()),
         Arc::new(Int32Array::from_iter_values(each().map(|h| hint_number(h.counter_reset_hint)))),
@@ -94,6 +97,22 @@ fn lists<T: ArrowPrimitiveType>(
     let nulls = schema.field(at).is_nullable().then_some(nulls);
     let list = ListArray::try_new(Arc::clone(element), offsets, values, nulls);
     Ok(Arc::new(list.map_err(failed)?))
+}
+
+/// Whether the spans name as many buckets as there are counts.
+fn check_buckets(histogram: &Histogram) -> Result<(), String> {
+    let counts = match &histogram.counts {
+        HistogramCounts::Int { positive, negative, .. } => (positive.len(), negative.len()),
+        HistogramCounts::Float { positive, negative, .. } => (positive.len(), negative.len()),
+    };
+    let sides = [(&histogram.positive_spans, counts.0), (&histogram.negative_spans, counts.1)];
+    for (spans, counts) in sides {
+        let buckets: u64 = spans.iter().map(|span| u64::from(span.length)).sum();
+        if buckets != counts as u64 {
+            return Err(format!("a histogram with {buckets} buckets has counts of {counts}"));
+        }
+    }
+    Ok(())
 }
 
 fn is_float(histogram: &Histogram) -> bool {
@@ -218,7 +237,13 @@ impl<'a> Columns<'a> {
     }
 
     fn histogram(&self, row: usize) -> Result<Histogram> {
-        let counts = match self.is_float.value(row) {
+        let is_float = self.is_float.value(row);
+        if self.count.is_null(row) != is_float || self.count_float.is_null(row) == is_float {
+            return Err(Error::corrupt(
+                "a histogram's counts are not of the kind that is_float says",
+            ));
+        }
+        let counts = match is_float {
             false => HistogramCounts::Int {
                 count: self.count.value(row) as u64,
                 zero_count: self.zero_count.value(row) as u64,
@@ -232,7 +257,7 @@ impl<'a> Columns<'a> {
                 negative: values::<Float64Type>(self.negative.counts_float, row),
             },
         };
-        Ok(Histogram {
+        let histogram = Histogram {
             counter_reset_hint: hint(self.reset_hint.value(row))?,
             schema: self.schema.value(row),
             zero_threshold: self.zero_threshold.value(row),
@@ -241,7 +266,9 @@ impl<'a> Columns<'a> {
             negative_spans: self.negative.spans(row)?,
             custom_values: values::<Float64Type>(self.custom_values, row),
             counts,
-        })
+        };
+        check_buckets(&histogram).map_err(Error::corrupt)?;
+        Ok(histogram)
     }
 }
 

@@ -23,6 +23,8 @@ pub const HISTOGRAMS_FILE: &str = "histograms.parquet";
 pub const PAGE_ROWS: usize = 16 * 1024;
 /// The same for `histograms.parquet`, whose rows are a hundred times wider.
 pub const HISTOGRAM_PAGE_ROWS: usize = 1024;
+/// Most rows of a row group of `histograms.parquet`.
+pub const HISTOGRAM_GROUP_ROWS: usize = 64 * HISTOGRAM_PAGE_ROWS;
 /// Most rows of a row group of `samples.parquet`.
 pub const ROW_GROUP_ROWS: usize = 1024 * 1024;
 /// A metric with this many rows begins a row group of its own, and a row group with this many rows

@@ -15,7 +15,6 @@
 //! Because damaged blocks go before covered ones are looked for, the sources of a damaged block are
 //! read again as long as they are there.
 
-mod check;
 mod covered;
 mod listing;
 mod metrics;
@@ -29,7 +28,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::block::BlockMeta;
-use crate::block::meta::{BlockId, META_FILE};
+use crate::block::meta::{BlockId, MAX_META_BYTES, META_FILE};
 use crate::bucket::{BLOCKS_PREFIX, Bucket};
 use crate::model::TimeRange;
 use crate::{Error, ErrorKind, Result};
@@ -40,8 +39,6 @@ pub use survey::{Survey, Surveyed};
 use listing::{DELETION_MARK, Listed};
 use metrics::Counts;
 
-/// A `meta.json` with more bytes than this is not read.
-const MAX_META_BYTES: u64 = 10 << 20;
 /// A deletion mark with more bytes than this is not read.
 const MAX_MARK_BYTES: u64 = 1 << 20;
 
@@ -280,7 +277,7 @@ impl Catalog {
         }
         let path = format!("{BLOCKS_PREFIX}/{id}/{META_FILE}");
         match self.bucket.get_at_most(&path, MAX_META_BYTES).await {
-            Ok(text) => Ok(Some(check::parse(id, &text))),
+            Ok(text) => Ok(Some(BlockMeta::of_block(id, &text).map_err(|e| e.to_string()))),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) if e.kind() == ErrorKind::Corrupt => Ok(Some(Err(e.to_string()))),
             Err(e) => Err(e),

@@ -82,6 +82,21 @@ impl FileReader {
     /// ends at edges of pages (as the offset index and the dictionary offset give them); it may span
     /// many. A mismatch is a [`Corrupt`](crate::ErrorKind::Corrupt) error that names the page.
     pub fn check(&self, range: Range<u64>, bytes: &[u8]) -> Result<()> {
+        match self.damaged(range, bytes)?.next() {
+            None => Ok(()),
+            Some(page) => Err(Error::corrupt(format!(
+                "{}: the CRC of the page at bytes {page:?} does not match",
+                self.path
+            ))),
+        }
+    }
+
+    /// The pages whose CRC does not match; else as [`Self::check`].
+    pub(in crate::block) fn damaged<'a>(
+        &'a self,
+        range: Range<u64>,
+        bytes: &'a [u8],
+    ) -> Result<impl Iterator<Item = Range<u64>> + 'a> {
         let wrong = |what: String| Error::corrupt(format!("{}: {what}", self.path));
         let edge = |at: u64| {
             self.starts
@@ -92,18 +107,12 @@ impl FileReader {
         if range.end.checked_sub(range.start) != Some(bytes.len() as u64) {
             return Err(wrong(format!("{} bytes for {range:?}", bytes.len())));
         }
-        for page in first..last {
-            let from = (self.starts[page] - range.start) as usize;
-            let to = (self.starts[page + 1] - range.start) as usize;
-            if crc32c::crc32c(&bytes[from..to]) != self.crcs[page] {
-                return Err(wrong(format!(
-                    "the CRC of the page at bytes {}..{} does not match",
-                    self.starts[page],
-                    self.starts[page + 1]
-                )));
-            }
-        }
-        Ok(())
+        Ok((first..last).filter_map(move |page| {
+            let page_bytes = self.starts[page]..self.starts[page + 1];
+            let from = (page_bytes.start - range.start) as usize;
+            let to = (page_bytes.end - range.start) as usize;
+            (crc32c::crc32c(&bytes[from..to]) != self.crcs[page]).then_some(page_bytes)
+        }))
     }
 
     /// About how many bytes it takes in memory.

@@ -10,8 +10,9 @@ use bytes::Bytes;
 use futures::future::try_join3;
 
 pub use self::file::FileReader;
-pub(super) use self::file::MAGIC;
+pub(super) use self::file::{MAGIC, guarded};
 pub use self::series::{Run, SeriesIndex};
+pub(super) use self::series::{dictionaries, label_columns};
 use super::BlockMeta;
 use super::meta::FileMeta;
 use super::schema::{HISTOGRAMS_FILE, SAMPLES_FILE, SERIES_FILE};
@@ -83,7 +84,7 @@ async fn read_tail(bucket: &Bucket, meta: &BlockMeta, name: &str) -> Result<Opti
 }
 
 /// Checks and decodes the whole `series.parquet`.
-pub(super) fn decode_series(meta: &BlockMeta, bytes: Bytes) -> Result<SeriesIndex> {
+fn decode_series(meta: &BlockMeta, bytes: Bytes) -> Result<SeriesIndex> {
     let path = BlockMeta::path(meta.ulid, SERIES_FILE);
     let file = meta
         .file(SERIES_FILE)

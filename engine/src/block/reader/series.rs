@@ -130,6 +130,33 @@ impl SeriesIndex {
     }
 }
 
+/// Which labels have columns, by the footer; they must be those of `meta`.
+pub(in crate::block) fn label_columns(file: &FileReader, meta: &BlockMeta) -> Result<LabelColumns> {
+    let footer = |key: &str| {
+        file.key_value(key).ok_or_else(|| Error::corrupt(format!("no {key} in the footer")))
+    };
+    let unreadable = |key: &str| Error::corrupt(format!("{key} in the footer is unreadable"));
+    let named: Vec<(String, String)> = serde_json::from_str(footer(keys::LABEL_COLUMNS)?)
+        .map_err(|e| unreadable(keys::LABEL_COLUMNS).with_source(e))?;
+    let map_only: usize =
+        footer(keys::MAP_ONLY_LABELS)?.parse().map_err(|_| unreadable(keys::MAP_ONLY_LABELS))?;
+    let column = |(column, label): &(String, String)| NamedColumn {
+        column: column.clone(),
+        label: Arc::from(label.as_str()),
+    };
+    let (external, own): (Vec<_>, Vec<_>) =
+        named.iter().partition(|(column, _)| column.starts_with("e_"));
+    let labels = LabelColumns {
+        external: external.into_iter().map(column).collect(),
+        own: own.into_iter().map(column).collect(),
+        map_only,
+    };
+    if !labels.own.iter().map(|c| c.label.as_ref()).eq(&meta.stoa.label_columns) {
+        return Err(Error::corrupt("the label columns are not those of meta.json"));
+    }
+    Ok(labels)
+}
+
 struct Decoder {
     columns: Vec<Interned>,
     schema: Schema,
@@ -172,35 +199,13 @@ impl Interned {
 
 impl Decoder {
     fn new(file: &FileReader, meta: &BlockMeta) -> Result<Self> {
-        let footer = |key: &str| {
-            file.key_value(key).ok_or_else(|| Error::corrupt(format!("no {key} in the footer")))
-        };
-        let unreadable = |key: &str| Error::corrupt(format!("{key} in the footer is unreadable"));
-        let named: Vec<(String, String)> = serde_json::from_str(footer(keys::LABEL_COLUMNS)?)
-            .map_err(|e| unreadable(keys::LABEL_COLUMNS).with_source(e))?;
-        let map_only: usize = footer(keys::MAP_ONLY_LABELS)?
-            .parse()
-            .map_err(|_| unreadable(keys::MAP_ONLY_LABELS))?;
-        let column = |(column, label): &(String, String)| NamedColumn {
-            column: column.clone(),
-            label: Arc::from(label.as_str()),
-        };
-        let (external, own): (Vec<_>, Vec<_>) =
-            named.iter().partition(|(column, _)| column.starts_with("e_"));
-        let labels = LabelColumns {
-            external: external.into_iter().map(column).collect(),
-            own: own.into_iter().map(column).collect(),
-            map_only,
-        };
-        if !labels.own.iter().map(|c| c.label.as_ref()).eq(&meta.stoa.label_columns) {
-            return Err(Error::corrupt("the label columns are not those of meta.json"));
-        }
+        let labels = label_columns(file, meta)?;
         let mut columns = vec![Interned::new("metric", METRIC_NAME)];
         columns.extend(labels.own.iter().map(|named| Interned::new(&named.column, &named.label)));
         Ok(Self {
             columns,
             schema: dictionaries(&series_schema(&labels)),
-            map_only: map_only > 0,
+            map_only: labels.map_only > 0,
             index: SeriesIndex::default(),
         })
     }
@@ -372,7 +377,7 @@ fn check_runs(index: &SeriesIndex, meta: &BlockMeta) -> Result<()> {
 }
 
 /// The schema with strings as dictionaries, which is what they are in the file.
-fn dictionaries(schema: &Schema) -> Schema {
+pub(in crate::block) fn dictionaries(schema: &Schema) -> Schema {
     let strings = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let field = |field: &Arc<Field>| match field.data_type() {
         DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(strings.clone())),

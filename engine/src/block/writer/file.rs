@@ -25,7 +25,7 @@ use crate::block::{failed, schema::keys};
 use crate::{Error, ErrorKind, Result};
 
 /// A Parquet file of a block, open for writing.
-pub(super) struct BlockFile {
+pub(in crate::block) struct BlockFile {
     name: &'static str,
     schema: SchemaRef,
     writer: SerializedFileWriter<Sink>,
@@ -42,7 +42,7 @@ impl std::fmt::Debug for BlockFile {
 
 impl BlockFile {
     /// Creates the file `name` in `dir`.
-    pub(super) fn create(
+    pub(in crate::block) fn create(
         dir: &Path,
         name: &'static str,
         schema: SchemaRef,
@@ -80,7 +80,7 @@ impl BlockFile {
     }
 
     /// Begins a row group that the stock Arrow writer encodes.
-    pub(super) fn arrow_group(&self) -> Result<ArrowGroup> {
+    pub(in crate::block) fn arrow_group(&self) -> Result<ArrowGroup> {
         let crcs = Arc::new(Mutex::new(Vec::new()));
         let columns = ArrowRowGroupWriterFactory::new(&self.writer, Arc::clone(&self.schema))
             .with_page_store_factory(Arc::new(CrcStores(Arc::clone(&crcs))))
@@ -90,7 +90,7 @@ impl BlockFile {
     }
 
     /// Appends the row group.
-    pub(super) fn finish_arrow_group(&mut self, arrow: ArrowGroup) -> Result<()> {
+    pub(in crate::block) fn finish_arrow_group(&mut self, arrow: ArrowGroup) -> Result<()> {
         let mut group = self.writer.next_row_group().map_err(failed)?;
         for column in arrow.columns {
             let chunk = column.close().map_err(failed)?;
@@ -113,7 +113,7 @@ impl BlockFile {
     }
 
     /// Writes the tail: page index and footer with `key_values` and the CRC of each page.
-    pub(super) fn finish(mut self, key_values: Vec<(&str, String)>) -> Result<FileMeta> {
+    pub(in crate::block) fn finish(mut self, key_values: Vec<(&str, String)>) -> Result<FileMeta> {
         let crcs: Vec<u8> = self.page_crcs.iter().flat_map(|crc| crc.to_le_bytes()).collect();
         for (key, value) in key_values.into_iter().chain([(keys::PAGE_CRC32C, BASE64.encode(crcs))])
         {
@@ -140,7 +140,7 @@ fn created_by() -> String {
 }
 
 /// A row group that the stock writer encodes, column by column.
-pub(super) struct ArrowGroup {
+pub(in crate::block) struct ArrowGroup {
     schema: SchemaRef,
     columns: Vec<ArrowColumnWriter>,
     crcs: Arc<Mutex<Vec<Vec<Blob>>>>,
@@ -157,7 +157,7 @@ impl std::fmt::Debug for ArrowGroup {
 impl ArrowGroup {
     /// Appends rows: one array a field of the schema. Pages are equal across columns if every call
     /// but the last brings exactly one page's rows.
-    pub(super) fn write(&mut self, arrays: &[ArrayRef]) -> Result<()> {
+    pub(in crate::block) fn write(&mut self, arrays: &[ArrayRef]) -> Result<()> {
         let mut columns = self.columns.iter_mut();
         for (field, array) in self.schema.fields().iter().zip(arrays) {
             for leaf in compute_leaves(field, array).map_err(failed)? {

@@ -13,12 +13,11 @@ use super::file::{ArrowGroup, BlockFile};
 use super::series::Catalogue;
 use crate::Result;
 use crate::block::meta::FileMeta;
-use crate::block::schema::{HISTOGRAM_PAGE_ROWS, HISTOGRAMS_FILE, histograms_schema};
+use crate::block::schema::{
+    HISTOGRAM_GROUP_ROWS, HISTOGRAM_PAGE_ROWS, HISTOGRAMS_FILE, histograms_schema,
+};
 use crate::block::{failed, histogram};
 use crate::model::Histogram;
-
-/// Most rows of a row group.
-const GROUP_ROWS: usize = 64 * HISTOGRAM_PAGE_ROWS;
 
 /// Writes `histograms.parquet`.
 #[derive(Debug)]
@@ -86,7 +85,7 @@ impl HistogramsFile {
             None => self.file.arrow_group()?,
         };
         group.write(&arrays)?;
-        match group.rows < GROUP_ROWS {
+        match group.rows < HISTOGRAM_GROUP_ROWS {
             true => self.group = Some(group),
             false => self.file.finish_arrow_group(group)?,
         }

@@ -12,9 +12,12 @@ mod series;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+#[cfg(test)]
+pub(super) use self::file::BlockFile;
 use self::histograms::HistogramsFile;
 use self::samples::SamplesFile;
-use self::series::{Account, Catalogue, RunLog};
+use self::series::RunLog;
+pub(super) use self::series::{Account, Catalogue};
 use super::digest::{Digest, SeriesKey};
 use super::meta::{
     BlockStats, Compaction, Downsample, FORMAT_VERSION, META_FILE, StoaMeta, ThanosMeta,
@@ -24,9 +27,6 @@ use super::schema::keys;
 use super::{BlockId, BlockMeta, failed};
 use crate::model::{Histogram, LabelTable, Labels, STALE_NAN_BITS};
 use crate::{Error, ErrorKind, Result};
-
-/// Most time buckets of a block.
-const MAX_BUCKETS: i64 = 1 << 20;
 
 /// What a block is, before any sample is seen.
 #[derive(Debug, Clone)]
@@ -77,10 +77,13 @@ struct Track<F> {
 
 /// Where a run belongs; the order of the fields is that of the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Place {
-    metric: u32,
-    bucket: u32,
-    series_ref: u32,
+pub(super) struct Place {
+    /// The first series of the metric.
+    pub metric: u32,
+    /// The time bucket, counted from the block's first.
+    pub bucket: u32,
+    /// The series.
+    pub series_ref: u32,
 }
 
 impl BlockWriter {
@@ -88,16 +91,11 @@ impl BlockWriter {
     /// block order ([`super::order::sort`]) and distinct.
     pub fn create(dir: &Path, settings: BlockSettings, table: Arc<LabelTable>) -> Result<Self> {
         let BlockSettings { min_time, max_time, bucket_ms, resolution_ms, .. } = settings;
-        if min_time >= max_time || bucket_ms <= 0 || resolution_ms < 0 {
+        let buckets = BlockMeta::buckets(min_time, max_time, bucket_ms);
+        if buckets.is_none() || resolution_ms < 0 {
             return Err(Error::invalid(format!(
                 "block from {min_time} to {max_time} in buckets of {bucket_ms} ms at \
-                 {resolution_ms} ms"
-            )));
-        }
-        let buckets = (max_time - 1).div_euclid(bucket_ms) - min_time.div_euclid(bucket_ms);
-        if buckets >= MAX_BUCKETS {
-            return Err(Error::invalid(format!(
-                "block from {min_time} to {max_time} has more than {MAX_BUCKETS} time buckets"
+                 {resolution_ms} ms: empty, negative or too many buckets"
             )));
         }
         let external = settings.external_labels.clone();
@@ -307,16 +305,6 @@ impl<F> Track<F> {
         self.runs.push(place.series_ref, place.bucket, self.rows, ts.len())?;
         self.rows += ts.len() as u64;
         Ok(())
-    }
-}
-
-impl Account {
-    fn see(&mut self, ts: &[i64], stale: usize) {
-        if let (Some(&first), Some(&last)) = (ts.first(), ts.last()) {
-            self.min_ts = self.min_ts.min(first);
-            self.max_ts = self.max_ts.max(last);
-        }
-        self.stale += stale as u64;
     }
 }
 

@@ -19,6 +19,7 @@ use crate::block::meta::FileMeta;
 use crate::block::schema::{SERIES_FILE, keys, series_schema};
 use crate::block::{Run, failed, order};
 use crate::model::{ABSENT, LabelTable, Labels, METRIC_NAME};
+use crate::source::SeriesKind;
 use crate::{Error, Result};
 
 /// Series of a row group.
@@ -28,8 +29,10 @@ const PAGE_ROWS: usize = 8 * 1024;
 
 /// The series of a block, before any sample is seen.
 #[derive(Debug)]
-pub(super) struct Catalogue {
+pub(in crate::block) struct Catalogue {
+    /// Their own labels, in block order.
     pub table: Arc<LabelTable>,
+    /// The labels that all of them have besides.
     pub external: Labels,
     /// The first series of each series' metric: the metric's number.
     metric_of: Vec<u32>,
@@ -37,7 +40,7 @@ pub(super) struct Catalogue {
 
 impl Catalogue {
     /// Checks that the rows of `table` are in block order and distinct.
-    pub(super) fn new(table: Arc<LabelTable>, external: Labels) -> Result<Self> {
+    pub(in crate::block) fn new(table: Arc<LabelTable>, external: Labels) -> Result<Self> {
         if i32::try_from(table.len()).is_err() {
             return Err(Error::invalid(format!("{} series in one block", table.len())));
         }
@@ -62,37 +65,62 @@ impl Catalogue {
         Ok(Self { table, external, metric_of })
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::block) fn len(&self) -> usize {
         self.metric_of.len()
     }
 
     /// The number of the metric of a series: ascending in block order.
-    pub(super) fn metric_of(&self, series_ref: u32) -> u32 {
+    pub(in crate::block) fn metric_of(&self, series_ref: u32) -> u32 {
         self.metric_of[series_ref as usize]
     }
 
-    pub(super) fn metric(&self, series_ref: u32) -> &str {
+    pub(in crate::block) fn metric(&self, series_ref: u32) -> &str {
         self.table.value(series_ref as usize, METRIC_NAME)
     }
 
-    pub(super) fn series_id(&self, series_ref: u32) -> i64 {
+    pub(in crate::block) fn series_id(&self, series_ref: u32) -> i64 {
         self.table.series_id(series_ref as usize)
     }
 }
 
 /// What a series' samples are so far.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Account {
+pub(in crate::block) struct Account {
+    /// The first timestamp; `i64::MAX` without samples.
     pub min_ts: i64,
+    /// The last timestamp; `i64::MIN` without samples.
     pub max_ts: i64,
+    /// Float samples.
     pub floats: u64,
+    /// Native histogram samples.
     pub histograms: u64,
+    /// How many of both are stale markers.
     pub stale: u64,
 }
 
 impl Default for Account {
     fn default() -> Self {
         Self { min_ts: i64::MAX, max_ts: i64::MIN, floats: 0, histograms: 0, stale: 0 }
+    }
+}
+
+impl Account {
+    /// Adds samples at the ascending times `ts`, of which `stale` are stale markers.
+    pub(in crate::block) fn see(&mut self, ts: &[i64], stale: usize) {
+        if let (Some(&first), Some(&last)) = (ts.first(), ts.last()) {
+            self.min_ts = self.min_ts.min(first);
+            self.max_ts = self.max_ts.max(last);
+        }
+        self.stale += stale as u64;
+    }
+
+    /// What kind of samples it has.
+    pub(in crate::block) fn kind(&self) -> SeriesKind {
+        match (self.floats > 0, self.histograms > 0) {
+            (_, false) => SeriesKind::Float,
+            (false, true) => SeriesKind::Histogram,
+            (true, true) => SeriesKind::Mixed,
+        }
     }
 }
 
@@ -332,11 +360,11 @@ impl SeriesRows<'_> {
     }
 }
 
-/// The text of `kind`.
+/// The text of the column `kind`.
 fn kind(account: &Account) -> &'static str {
-    match (account.floats > 0, account.histograms > 0) {
-        (_, false) => "float",
-        (false, true) => "histogram",
-        (true, true) => "mixed",
+    match account.kind() {
+        SeriesKind::Float => "float",
+        SeriesKind::Histogram => "histogram",
+        SeriesKind::Mixed => "mixed",
     }
 }

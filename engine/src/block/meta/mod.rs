@@ -3,6 +3,8 @@
 //! The fields outside `stoa` are those of Prometheus and Thanos (`tsdb.BlockMeta`,
 //! `metadata.Thanos`), so that their readers understand what they need.
 
+mod check;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -179,8 +181,10 @@ pub struct FileMeta {
 const CRC_FIELD: &[u8] = b"\"crc32c\": \"";
 /// What follows its value.
 const CRC_END: &[u8] = b"\"\n}\n";
-/// Largest `meta.json` that is read.
-const MAX_META_BYTES: usize = 10 << 20;
+/// A `meta.json` with more bytes than this is not read.
+pub const MAX_META_BYTES: u64 = 10 << 20;
+/// Most time buckets of a block.
+const MAX_BUCKETS: u32 = 1 << 20;
 
 impl BlockMeta {
     /// The bytes of `meta.json`. The last field, `crc32c`, is the CRC of all bytes before its value,
@@ -201,7 +205,7 @@ impl BlockMeta {
 
     /// Reads the bytes of `meta.json` and checks their CRC. Fields that are not known are ignored.
     pub fn from_json(json: &[u8]) -> Result<Self> {
-        if json.len() > MAX_META_BYTES {
+        if json.len() as u64 > MAX_META_BYTES {
             return Err(Error::corrupt(format!("meta.json has {} bytes", json.len())));
         }
         let damaged = || Error::corrupt("meta.json is damaged: its CRC does not match");
@@ -217,6 +221,12 @@ impl BlockMeta {
         Ok(meta)
     }
 
+    /// Reads the `meta.json` of block `id`: as [`Self::from_json`], and more strictly, because what
+    /// stands under that name in a bucket may be anything.
+    pub fn of_block(id: BlockId, json: &[u8]) -> Result<Self> {
+        check::parse(id, json)
+    }
+
     /// Whether this version can read the block, and its numbers make sense.
     fn check(&self) -> Result<()> {
         if self.stoa.format != FORMAT_VERSION {
@@ -226,7 +236,8 @@ impl BlockMeta {
             )));
         }
         let files_fit = self.stoa.files.iter().all(|file| file.tail_offset < file.size_bytes);
-        if self.min_time >= self.max_time || self.stoa.bucket_ms <= 0 || !files_fit {
+        let buckets = Self::buckets(self.min_time, self.max_time, self.stoa.bucket_ms);
+        if buckets.is_none() || !files_fit {
             return Err(Error::corrupt(format!(
                 "block {}: meta.json contradicts itself",
                 self.ulid
@@ -248,6 +259,18 @@ impl BlockMeta {
     /// The time range, both ends included.
     pub fn range(&self) -> TimeRange {
         TimeRange::new(self.min_time, self.max_time - 1)
+    }
+
+    /// How many time buckets of `bucket_ms` the time from `min_time` to `max_time` touches; none if
+    /// there are more than a block may have, or the numbers make no sense. Buckets lie on multiples
+    /// of `bucket_ms` since 1970.
+    pub(super) fn buckets(min_time: i64, max_time: i64, bucket_ms: i64) -> Option<u32> {
+        if min_time >= max_time || bucket_ms <= 0 {
+            return None;
+        }
+        let (first, last) = (min_time.div_euclid(bucket_ms), (max_time - 1).div_euclid(bucket_ms));
+        let buckets = last.checked_sub(first)?.checked_add(1)?;
+        u32::try_from(buckets).ok().filter(|&buckets| buckets <= MAX_BUCKETS)
     }
 
     /// The entry of the file `name`, if the block has it.

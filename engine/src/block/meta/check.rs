@@ -4,24 +4,28 @@ use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
-use crate::Result;
-use crate::block::meta::{BlockId, BlockMeta, FORMAT_VERSION, META_FILE};
+use super::{BlockId, BlockMeta, FORMAT_VERSION, META_FILE};
 use crate::block::schema::SERIES_FILE;
+use crate::{Error, Result};
 
-/// Parses and checks the `meta.json` of block `id`; the error is the reason to set it aside.
-pub(super) fn parse(id: BlockId, text: &[u8]) -> Result<BlockMeta, String> {
+/// Parses and checks the `meta.json` of block `id`.
+pub(super) fn parse(id: BlockId, text: &[u8]) -> Result<BlockMeta> {
+    let named = |what: String| format!("{META_FILE}: {what}");
     // What a later version writes may be unreadable in all but this.
     if let Ok(version) = serde_json::from_slice::<Version>(text) {
+        let unknown = |what: &str, version: u32| {
+            Err(Error::unsupported(named(format!("{what} {version} is unknown"))))
+        };
         if version.version != 1 {
-            return Err(format!("meta.json: version {} is unknown", version.version));
+            return unknown("version", version.version);
         }
         if version.stoa.format != FORMAT_VERSION {
-            return Err(format!("meta.json: block format {} is unknown", version.stoa.format));
+            return unknown("block format", version.stoa.format);
         }
     }
-    let meta = BlockMeta::from_json(text).map_err(|e| e.to_string())?;
-    serde_json::from_slice::<Unique>(text).map_err(|e| format!("meta.json: {e}"))?;
-    check(id, &meta).map_err(|what| format!("meta.json: {what}"))?;
+    let meta = BlockMeta::from_json(text)?;
+    serde_json::from_slice::<Unique>(text).map_err(|e| Error::corrupt(named(e.to_string())))?;
+    check(id, &meta).map_err(|what| Error::corrupt(named(what)))?;
     Ok(meta)
 }
 
