@@ -14,7 +14,9 @@ use engine::block::{
     Block, BlockId, BlockMeta, BlockSettings, BlockWriter, FileReader, histogram, id, order,
 };
 use engine::bucket::Bucket;
-use engine::model::{Histogram, LabelTable, Labels};
+use engine::model::{
+    CounterResetHint, Histogram, HistogramCounts, LabelTable, Labels, STALE_NAN_BITS, Span,
+};
 use object_store::memory::InMemory;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
@@ -43,12 +45,29 @@ pub(crate) struct Native {
 impl PartialEq for Native {
     /// By bits, as [`Float`].
     fn eq(&self, other: &Self) -> bool {
-        // Debug prints a number exactly, but every NaN alike; the NaN that matters is the sum's.
-        self.ts == other.ts
-            && self.start_ts == other.start_ts
-            && self.histogram.sum.to_bits() == other.histogram.sum.to_bits()
-            && format!("{:?}", self.histogram) == format!("{:?}", other.histogram)
+        let times = (self.ts, self.start_ts) == (other.ts, other.start_ts);
+        times && bits(&self.histogram) == bits(&other.histogram)
     }
+}
+
+/// A histogram whose floats stand as their bits.
+fn bits(histogram: &Histogram) -> String {
+    let all = |values: &[f64]| -> Vec<u64> { values.iter().map(|value| value.to_bits()).collect() };
+    let counts = match &histogram.counts {
+        HistogramCounts::Float { count, zero_count, positive, negative } => {
+            format!("{:?} {:?} {:?}", all(&[*count, *zero_count]), all(positive), all(negative))
+        }
+        whole => format!("{whole:?}"),
+    };
+    format!(
+        "{:?} {} {:?} {:?} {:?} {:?} {counts}",
+        histogram.counter_reset_hint,
+        histogram.schema,
+        all(&[histogram.zero_threshold, histogram.sum]),
+        histogram.positive_spans,
+        histogram.negative_spans,
+        all(&histogram.custom_values),
+    )
 }
 
 /// The samples of one series.
@@ -67,6 +86,105 @@ pub(crate) fn labels(pairs: &[(&str, &str)]) -> Labels {
 
 pub(crate) fn float(ts: i64, value: f64) -> Float {
     Float { ts, bits: value.to_bits(), start_ts: 0 }
+}
+
+/// One native histogram of each kind: whole and float counts, exponential and custom buckets, gauges,
+/// resets, stale markers, empty ones, and numbers at their limits.
+pub(crate) fn every_kind_of_histogram() -> Vec<Histogram> {
+    let spans = |pairs: &[(i32, u32)]| -> Vec<Span> {
+        pairs.iter().map(|&(offset, length)| Span { offset, length }).collect()
+    };
+    let plain = Histogram {
+        counter_reset_hint: CounterResetHint::Unknown,
+        schema: 0,
+        zero_threshold: 0.0,
+        sum: 0.0,
+        positive_spans: vec![],
+        negative_spans: vec![],
+        custom_values: vec![],
+        counts: HistogramCounts::Int {
+            count: 0,
+            zero_count: 0,
+            positive: vec![],
+            negative: vec![],
+        },
+    };
+    let int = |count: u64, zero_count: u64, positive: &[i64], negative: &[i64]| {
+        let (positive, negative) = (positive.to_vec(), negative.to_vec());
+        HistogramCounts::Int { count, zero_count, positive, negative }
+    };
+    let float = |count: f64, zero_count: f64, positive: &[f64], negative: &[f64]| {
+        let (positive, negative) = (positive.to_vec(), negative.to_vec());
+        HistogramCounts::Float { count, zero_count, positive, negative }
+    };
+    let stale = f64::from_bits(STALE_NAN_BITS);
+    vec![
+        plain.clone(),
+        Histogram {
+            schema: 3,
+            zero_threshold: 2.938_735_877_055_719e-39,
+            sum: 18.4,
+            positive_spans: spans(&[(0, 2), (1, 2)]),
+            negative_spans: spans(&[(-7, 1), (3, 0), (2, 3)]),
+            counts: int(31, 2, &[1, 2, -1, 0], &[4, 5, 6, 7]),
+            ..plain.clone()
+        },
+        Histogram {
+            schema: 3,
+            sum: -0.0,
+            counter_reset_hint: CounterResetHint::CounterReset,
+            positive_spans: spans(&[(i32::MIN, 1), (i32::MAX, 1)]),
+            counts: int(u64::MAX, u64::MAX - 1, &[i64::MIN, i64::MAX], &[]),
+            ..plain.clone()
+        },
+        Histogram {
+            schema: 8,
+            sum: f64::NEG_INFINITY,
+            counter_reset_hint: CounterResetHint::Gauge,
+            positive_spans: spans(&[(5, 3)]),
+            counts: float(6.5, 0.25, &[1.0, -0.0, f64::MAX], &[]),
+            ..plain.clone()
+        },
+        Histogram {
+            schema: -4,
+            zero_threshold: 1e-3,
+            sum: f64::from_bits(0x7ff8_0000_0000_0001),
+            counter_reset_hint: CounterResetHint::NotCounterReset,
+            negative_spans: spans(&[(0, 2)]),
+            counts: float(f64::INFINITY, 5e-324, &[], &[0.1, 0.2]),
+            ..plain.clone()
+        },
+        // Custom buckets, whole and float.
+        Histogram {
+            schema: -53,
+            sum: 12.5,
+            positive_spans: spans(&[(0, 1), (2, 2)]),
+            custom_values: vec![-5.0, 0.0, 0.005, 2.5, 10.0],
+            counts: int(9, 0, &[3, 3, 3], &[]),
+            ..plain.clone()
+        },
+        Histogram {
+            schema: -53,
+            sum: 12.5,
+            positive_spans: spans(&[(1, 2)]),
+            custom_values: vec![f64::NEG_INFINITY, 1.0],
+            counts: float(4.5, 0.0, &[2.0, 2.5], &[]),
+            ..plain.clone()
+        },
+        // Stale markers of both kinds.
+        Histogram { sum: stale, ..plain.clone() },
+        Histogram { sum: stale, counts: float(0.0, 0.0, &[], &[]), ..plain.clone() },
+        // Hundreds of buckets.
+        Histogram {
+            schema: 8,
+            sum: 1e9,
+            positive_spans: spans(&[(-80, 160)]),
+            negative_spans: spans(&[(-80, 160)]),
+            counts: int(320, 0, &[1; 160], &(0..160).collect::<Vec<i64>>()),
+            ..plain.clone()
+        },
+        plain,
+    ]
 }
 
 /// Settings of a block of `hours` from [`START`] on, in buckets of two hours.
@@ -214,9 +332,9 @@ async fn rows(
     name: &str,
 ) -> engine::Result<RecordBatch> {
     let bytes = bucket.get(file.path()).await?;
-    let pages = 4..meta.file(name).expect("a file of the block").tail_offset;
-    let length = bytes.len() as u64;
-    if length < pages.end {
+    let entry = meta.file(name).expect("a file of the block");
+    let (pages, length) = (4..entry.tail_offset, bytes.len() as u64);
+    if length != entry.size_bytes {
         return Err(engine::Error::corrupt(format!("{} has {length} bytes", file.path())));
     }
     file.check(pages.clone(), &bytes[4..pages.end as usize])?;
