@@ -1,7 +1,10 @@
 //! The block format: what is written is read back to the bit, by the same bytes every time;
 //! committed buckets stay readable, damage is found; other engines read it.
 
+mod committed;
 mod damage;
 mod readers;
 mod round_trip;
 pub(crate) mod samples;
+mod served;
+mod written;

@@ -1,24 +1,24 @@
 //! What is written is read back, to the bit.
 
-use engine::model::STALE_NAN_BITS;
-
+use parquet::data_type::ByteArray;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataReader};
+use parquet::file::page_index::offset_index::PageLocation;
+use parquet::file::statistics::Statistics;
+
+use engine::block::schema::{CUT_ROWS, PAGE_ROWS};
+use engine::block::{BlockMeta, verify};
 
 use super::samples::{
-    Data, Float, HOURS_2, START, Samples, decode, float, labels, read, settings, upload, write,
+    Data, Float, HOURS_2, Native, Random, START, Samples, decode, every_kind_of_histogram, float,
+    labels, odd_values, read, settings, upload, write,
 };
 
-/// Values that a careless reader or writer changes.
-fn odd_values() -> Vec<u64> {
-    let odd = [0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::MIN_POSITIVE, 5e-324, f64::MAX];
-    let mut bits: Vec<u64> = odd.iter().map(|value: &f64| value.to_bits()).collect();
-    bits.extend([
-        STALE_NAN_BITS,
-        0x7ff8_0000_0000_0001,
-        0xfff8_dead_beef_0000,
-        0x7ff0_0000_0000_0001,
-    ]);
-    bits
+/// The block in `dir` is sound and holds `data`.
+async fn holds(dir: &std::path::Path, meta: &BlockMeta, data: &Data) {
+    let bucket = upload(dir, meta).await;
+    let report = verify(&bucket, meta.ulid).await.expect("the block is there");
+    assert_eq!(report.problems, Vec::<String>::new());
+    assert!(&read(&bucket, meta).await.expect("a sound block") == data);
 }
 
 fn floats(bits: &[u64], step: i64) -> Vec<Float> {
@@ -46,8 +46,7 @@ async fn floats_come_back_bit_by_bit() {
 
     let dir = tempfile::tempdir().expect("a folder");
     let meta = write(dir.path(), &settings(&[("replica", "a"), ("job", "outer")], 2), &data);
-    let bucket = upload(dir.path(), &meta).await;
-    assert_eq!(read(&bucket, &meta).await.expect("a sound block"), data);
+    holds(dir.path(), &meta, &data).await;
     assert_eq!(meta.stats.num_float_samples, 11 * 3 + 1 + 3);
 }
 
@@ -56,11 +55,7 @@ async fn floats_come_back_bit_by_bit() {
 #[tokio::test]
 async fn many_row_groups_come_back() {
     let mut data = Data::new();
-    let mut seed = 1u64;
-    let mut random = move || {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        seed >> 33
-    };
+    let mut random = Random(1);
     for (metric, series, step) in
         [("large", 24, 500), ("mid", 40, 15_000), ("small", 3, 60_000), ("vast", 30, 400)]
     {
@@ -71,11 +66,11 @@ async fn many_row_groups_come_back() {
             while ts < START + 6 * 3_600_000 {
                 value += match number % 4 {
                     0 => 0.0,
-                    1 => (random() % 300) as f64,
-                    2 => random() as f64 / 1e9,
-                    _ => f64::from(random() % 100 == 0),
+                    1 => random.below(300) as f64,
+                    2 => random.below(1 << 30) as f64 / 1e9,
+                    _ => f64::from(random.below(100) == 0),
                 };
-                samples.floats.push(float(ts + (random() % 3) as i64, value));
+                samples.floats.push(float(ts + random.below(3) as i64, value));
                 ts += step;
             }
             let name = format!("{number:03}");
@@ -84,16 +79,84 @@ async fn many_row_groups_come_back() {
     }
     let dir = tempfile::tempdir().expect("a folder");
     let meta = write(dir.path(), &settings(&[], 6), &data);
-    let bucket = upload(dir.path(), &meta).await;
-    assert!(read(&bucket, &meta).await.expect("a sound block") == data);
+    holds(dir.path(), &meta, &data).await;
 
     let file = std::fs::File::open(dir.path().join("samples.parquet")).expect("the file");
     let metadata = ParquetMetaDataReader::new()
         .with_page_index_policy(PageIndexPolicy::Required)
         .parse_and_finish(&file)
         .expect("a footer");
-    let rows: Vec<i64> = metadata.row_groups().iter().map(|g| g.num_rows()).collect();
-    println!("{rows:?}");
+    let bounds = |group: usize| match metadata.row_group(group).column(0).statistics() {
+        Some(Statistics::ByteArray(of)) => {
+            let text = |value: Option<&ByteArray>| {
+                String::from_utf8(value.expect("a bound").data().to_vec()).expect("UTF-8")
+            };
+            (text(of.min_opt()), text(of.max_opt()))
+        }
+        other => panic!("{other:?}"),
+    };
+    let rows: Vec<usize> = metadata.row_groups().iter().map(|g| g.num_rows() as usize).collect();
+    // A large metric shares a row group with nobody before it, and ends one at a bucket's edge.
+    let large: Vec<usize> = (0..rows.len()).filter(|&g| bounds(g).0 == "large").collect();
+    assert!(large.len() >= 2, "{rows:?}");
+    assert!(large[..large.len() - 1].iter().all(|&g| rows[g] >= CUT_ROWS), "{rows:?}");
+    let vast: Vec<usize> = (0..rows.len()).filter(|&g| bounds(g).1 == "vast").collect();
+    assert!(vast.iter().all(|&g| bounds(g).0 == "vast"), "{rows:?}");
+    // Small metrics share one.
+    assert!((0..rows.len()).any(|g| bounds(g) == ("mid".to_owned(), "small".to_owned())));
+    let pages = metadata.offset_index().expect("a page index");
+    for (group, columns) in pages.iter().enumerate() {
+        for column in columns {
+            let pages = column.page_locations();
+            assert_eq!(pages.len(), rows[group].div_ceil(PAGE_ROWS));
+            let even = |(at, page): (usize, &PageLocation)| {
+                page.first_row_index as usize == at * PAGE_ROWS
+            };
+            assert!(pages.iter().enumerate().all(even), "pages are equal across columns");
+        }
+    }
+}
+
+/// Native histograms of every kind, alone, among floats, and more than a page of them.
+#[tokio::test]
+async fn histograms_come_back_exactly() {
+    let kinds = every_kind_of_histogram();
+    let natives = |count: usize, start_ts: i64| -> Vec<Native> {
+        let native = |at: usize| Native {
+            ts: START + at as i64 * 1_000,
+            start_ts: if at % 2 == 0 { start_ts } else { 0 },
+            histogram: kinds[at % kinds.len()].clone(),
+        };
+        (0..count).map(native).collect()
+    };
+    let mut data = Data::new();
+    let mut add = |pairs: &[(&str, &str)], floats: Vec<Float>, natives: Vec<Native>| {
+        data.insert(labels(pairs), Samples { floats, natives });
+    };
+    add(&[("__name__", "alone")], vec![], natives(kinds.len(), 0));
+    add(&[("__name__", "many"), ("pod", "1")], vec![], natives(2_500, START - 7));
+    add(&[("__name__", "many"), ("pod", "2")], vec![], natives(7, -1));
+    let between = floats(&odd_values(), 1_000).into_iter();
+    let between = between.map(|f| Float { ts: f.ts + 500, ..f }).collect();
+    add(&[("__name__", "mixed")], between, natives(20, 1));
+    add(&[("__name__", "plain")], floats(&[1, 2], 1), vec![]);
+    let dir = tempfile::tempdir().expect("a folder");
+    let meta = write(dir.path(), &settings(&[("replica", "a")], 2), &data);
+    assert_eq!(meta.stats.num_histogram_samples, kinds.len() as u64 + 2_500 + 7 + 20);
+    holds(dir.path(), &meta, &data).await;
+}
+
+/// Without float samples there is no `samples.parquet`.
+#[tokio::test]
+async fn a_block_of_histograms_alone() {
+    let native = Native { ts: START, start_ts: 0, histogram: every_kind_of_histogram().remove(1) };
+    let samples = Samples { floats: vec![], natives: vec![native] };
+    let data = Data::from([(labels(&[("__name__", "h")]), samples)]);
+    let dir = tempfile::tempdir().expect("a folder");
+    let meta = write(dir.path(), &settings(&[], 2), &data);
+    let names: Vec<&str> = meta.stoa.files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, ["series.parquet", "histograms.parquet"]);
+    holds(dir.path(), &meta, &data).await;
 }
 
 #[tokio::test]
@@ -101,8 +164,7 @@ async fn a_block_without_samples_or_series() {
     for data in [Data::new(), Data::from([(labels(&[("a", "b")]), Samples::default())])] {
         let dir = tempfile::tempdir().expect("a folder");
         let meta = write(dir.path(), &settings(&[], 2), &data);
-        let bucket = upload(dir.path(), &meta).await;
-        assert_eq!(read(&bucket, &meta).await.expect("a sound block"), data);
+        holds(dir.path(), &meta, &data).await;
     }
 }
 
@@ -120,8 +182,7 @@ async fn hundreds_of_label_names_come_back() {
     let dir = tempfile::tempdir().expect("a folder");
     let meta = write(dir.path(), &settings(&[("replica", "a")], 2), &data);
     assert_eq!(meta.stoa.label_columns.len(), 512);
-    let bucket = upload(dir.path(), &meta).await;
-    assert_eq!(read(&bucket, &meta).await.expect("a sound block"), data);
+    holds(dir.path(), &meta, &data).await;
 
     let bytes = std::fs::read(dir.path().join("series.parquet")).expect("the file");
     let batch = decode(bytes.into());

@@ -84,6 +84,19 @@ pub(crate) fn labels(pairs: &[(&str, &str)]) -> Labels {
     Labels::new(pairs.iter().copied()).expect("labels of a test")
 }
 
+/// Bits of values that a careless reader or writer changes.
+pub(crate) fn odd_values() -> Vec<u64> {
+    let odd = [0.0, -0.0, f64::INFINITY, f64::NEG_INFINITY, f64::MIN_POSITIVE, 5e-324, f64::MAX];
+    let mut bits: Vec<u64> = odd.iter().map(|value: &f64| value.to_bits()).collect();
+    bits.extend([
+        STALE_NAN_BITS,
+        0x7ff8_0000_0000_0001,
+        0xfff8_dead_beef_0000,
+        0x7ff0_0000_0000_0001,
+    ]);
+    bits
+}
+
 pub(crate) fn float(ts: i64, value: f64) -> Float {
     Float { ts, bits: value.to_bits(), start_ts: 0 }
 }
@@ -204,8 +217,32 @@ pub(crate) fn settings(external: &[(&str, &str)], hours: i64) -> BlockSettings {
     settings
 }
 
+/// Pseudo-random numbers (splitmix64), the same every time.
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    /// A number from 0 on, below `end`.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((z ^ (z >> 31)) % end as u64) as usize
+    }
+}
+
 /// Writes a block of `data` into `dir`.
 pub(crate) fn write(dir: &Path, settings: &BlockSettings, data: &Data) -> BlockMeta {
+    write_in_pieces(dir, settings, data, usize::MAX)
+}
+
+/// Writes a block of `data` into `dir`, with at most `most` samples in a call of the writer.
+pub(crate) fn write_in_pieces(
+    dir: &Path,
+    settings: &BlockSettings,
+    data: &Data,
+    most: usize,
+) -> BlockMeta {
     let table = LabelTable::from_labels(data.keys());
     let rows = order::sort(&table);
     let samples: Vec<&Samples> = data.values().collect();
@@ -223,7 +260,7 @@ pub(crate) fn write(dir: &Path, settings: &BlockSettings, data: &Data) -> BlockM
         }
         for bucket in 0..buckets {
             for row in first..end {
-                write_run(&mut writer, row as u32, bucket, samples[row]);
+                write_run(&mut writer, row as u32, bucket, samples[row], most);
             }
         }
         first = end;
@@ -231,20 +268,24 @@ pub(crate) fn write(dir: &Path, settings: &BlockSettings, data: &Data) -> BlockM
     writer.finish().expect("finish")
 }
 
-fn write_run(writer: &mut BlockWriter, row: u32, bucket: u32, samples: &Samples) {
+fn write_run(writer: &mut BlockWriter, row: u32, bucket: u32, samples: &Samples, most: usize) {
     let inside: Vec<&Float> =
         samples.floats.iter().filter(|sample| writer.bucket_of(sample.ts) == bucket).collect();
-    let ts: Vec<i64> = inside.iter().map(|sample| sample.ts).collect();
-    let values: Vec<f64> = inside.iter().map(|sample| f64::from_bits(sample.bits)).collect();
-    let starts: Vec<i64> = inside.iter().map(|sample| sample.start_ts).collect();
-    let starts = starts.iter().any(|&start| start != 0).then_some(starts.as_slice());
-    writer.floats(row, &ts, &values, starts).expect("floats");
+    for piece in inside.chunks(most) {
+        let ts: Vec<i64> = piece.iter().map(|sample| sample.ts).collect();
+        let values: Vec<f64> = piece.iter().map(|sample| f64::from_bits(sample.bits)).collect();
+        let starts: Vec<i64> = piece.iter().map(|sample| sample.start_ts).collect();
+        let starts = starts.iter().any(|&start| start != 0).then_some(starts.as_slice());
+        writer.floats(row, &ts, &values, starts).expect("floats");
+    }
     let inside: Vec<&Native> =
         samples.natives.iter().filter(|sample| writer.bucket_of(sample.ts) == bucket).collect();
-    let ts: Vec<i64> = inside.iter().map(|sample| sample.ts).collect();
-    let starts: Vec<i64> = inside.iter().map(|sample| sample.start_ts).collect();
-    let histograms: Vec<Histogram> = inside.iter().map(|s| s.histogram.clone()).collect();
-    writer.histograms(row, &ts, Some(&starts), &histograms).expect("histograms");
+    for piece in inside.chunks(most) {
+        let ts: Vec<i64> = piece.iter().map(|sample| sample.ts).collect();
+        let starts: Vec<i64> = piece.iter().map(|sample| sample.start_ts).collect();
+        let histograms: Vec<Histogram> = piece.iter().map(|s| s.histogram.clone()).collect();
+        writer.histograms(row, &ts, Some(&starts), &histograms).expect("histograms");
+    }
 }
 
 /// A bucket in memory with the block that was written into `dir`.
