@@ -67,6 +67,13 @@ fn classify(error: &StoreError, text: &str) -> (ErrorKind, &'static str) {
             Some(io::ErrorKind::PermissionDenied) => {
                 (ErrorKind::Unavailable, "forbidden by the file system: ")
             }
+            // Listings have no error of their own for it.
+            _ if text.contains("status code: 403") => {
+                (ErrorKind::Unavailable, "forbidden, the credentials do not allow it: ")
+            }
+            _ if text.contains("status code: 401") => {
+                (ErrorKind::Unavailable, "forbidden, the credentials are not accepted: ")
+            }
             _ => (ErrorKind::Unavailable, ""),
         },
     }
