@@ -47,6 +47,16 @@ impl Server {
         announced: impl Fn(&str) -> Option<SocketAddr>,
         path: &str,
     ) -> Self {
+        let mut server = Self::announced(command, announced);
+        server.await_ok(path).await;
+        server
+    }
+
+    /// Starts `command`, which says its address in a line of its output once it listens there.
+    pub(crate) fn announced(
+        command: &mut Command,
+        announced: impl Fn(&str) -> Option<SocketAddr>,
+    ) -> Self {
         let mut server = Self::spawn(command, SocketAddr::from(([127, 0, 0, 1], 0)));
         let deadline = Instant::now() + READY_WITHIN;
         server.address = loop {
@@ -59,7 +69,6 @@ impl Server {
                 Err(_) => panic!("no address was announced:\n{}", server.output()),
             }
         };
-        server.await_ok(path).await;
         server
     }
 
