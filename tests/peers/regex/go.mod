@@ -1,0 +1,3 @@
+module stoa/tests/peers/regex
+
+go 1.26
