@@ -14,13 +14,6 @@ pub(crate) fn go_program(name: &str) -> PathBuf {
     build_go(&peer(name), name, ".")
 }
 
-/// A published Go program: `package`, at the version that `tests/peers/<module>/go.mod` names in a
-/// `tool` line.
-pub(crate) fn go_tool(module: &str, package: &str) -> PathBuf {
-    let name = package.rsplit('/').next().expect("a package path");
-    build_go(&peer(module), name, package)
-}
-
 /// A published Node program: `bin` of the packages in `tests/peers/<module>/package-lock.json`.
 pub(crate) fn node_program(module: &str, bin: &str) -> PathBuf {
     let source = peer(module);
