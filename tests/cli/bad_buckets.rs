@@ -3,6 +3,7 @@
 use std::fs;
 
 use super::command::{Place, Said, stoa};
+use crate::bucket::servers;
 
 const TOOLS: [&[&str]; 3] = [&["ls"], &["inspect"], &["verify"]];
 
@@ -64,4 +65,25 @@ fn a_file_is_no_bucket() {
     for args in TOOLS {
         place.tool(args).badly(&["is not a folder"]);
     }
+}
+
+/// A wrong secret and a mistyped name are told apart, before any block is converted.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_refuses_is_told_apart_from_a_bucket_that_is_not_there() {
+    let store = servers::s3().await;
+    let forbidden = store.forbidden.expect("the store looks at secrets");
+    let place = Place::new();
+    place.add("head");
+    let data = place.data();
+    let upload = ["upload-blocks", "--label", "a=b", "--path", data.to_str().expect("UTF-8")];
+    for args in TOOLS.into_iter().chain([&upload[..]]) {
+        let said = tool(args, &["--objstore.config", &forbidden.yaml]);
+        assert!(!said.errors.contains(&forbidden.secret), "{}", said.errors);
+        assert_eq!(said.badly(&["forbidden", "metrics"]), "");
+        let said = tool(args, &["--objstore.config", &store.missing]);
+        assert_eq!(said.badly(&["the bucket does not exist", "nowhere"]), "");
+    }
+    let config = ["--objstore.config", &store.yaml];
+    tool(&upload, &config).well();
+    assert_eq!(tool(&["ls"], &config).well().lines().count(), 1);
 }

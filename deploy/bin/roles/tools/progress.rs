@@ -1,10 +1,11 @@
 //! Progress on a terminal; elsewhere nothing is drawn.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressState, ProgressStyle};
 use tokio_util::task::AbortOnDropHandle;
 
 /// How often the bar follows the count.
@@ -23,7 +24,7 @@ impl Progress {
     pub(super) fn samples(total: u64) -> Self {
         Self::new(
             total,
-            "{msg} {wide_bar} {percent:>3}% of {human_len} samples, {per_sec}, {eta} left",
+            "{msg} {wide_bar} {percent:>3}% of {human_len} samples, {rate}, {eta} left",
         )
     }
 
@@ -34,8 +35,12 @@ impl Progress {
 
     fn new(total: u64, template: &str) -> Self {
         // Nothing is drawn where standard error is not a terminal.
-        let style =
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let style = ProgressStyle::with_template(template)
+            .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .with_key("rate", |state: &ProgressState, text: &mut dyn Write| {
+                // What cannot be written is not seen either.
+                let _ = write!(text, "{}/s", HumanCount(state.per_sec() as u64));
+            });
         let bar = ProgressBar::new(total).with_style(style);
         let count = Arc::new(AtomicU64::new(0));
         let follower = {

@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicU64;
 
 use anyhow::{Context, bail};
 use engine::block::{BlockId, BlockMeta};
-use engine::bucket::{Bucket, commit};
+use engine::bucket::{BLOCKS_PREFIX, Bucket, commit};
 use engine::model::Labels;
 use engine::{Error, ErrorKind};
 use ingest::convert::{ConvertOptions, convert, converted_id};
@@ -25,9 +25,6 @@ use super::{labels, print, spelling};
 
 /// Who converts, in `thanos.source` (Thanos `metadata.BucketUploadSource`).
 const SOURCE: &str = "bucket.upload";
-
-/// More bytes than any `meta.json` of ours has.
-const MAX_META_BYTES: u64 = 16 << 20;
 
 /// The flags of `upload-blocks`.
 #[derive(Debug, clap::Args)]
@@ -79,6 +76,8 @@ pub(super) async fn run(args: UploadBlocksArgs, bucket: &Bucket) -> anyhow::Resu
     if dirs.is_empty() {
         bail!("--path: {} has no blocks (folders with a ULID as name)", args.path.display());
     }
+    // A question about one object is answered with "no such object" where there is no bucket.
+    bucket.list_dirs(BLOCKS_PREFIX).await.context("look into the bucket")?;
     let work = match &args.tmp_dir {
         Some(dir) => tempfile::Builder::new().prefix("stoa-").tempdir_in(dir),
         None => tempfile::Builder::new().prefix("stoa-").tempdir(),
@@ -195,8 +194,7 @@ impl Upload<'_> {
             written,
         };
         let id = converted_id(files.as_ref(), &options).map_err(Failure::Block)?;
-        // Reads it, rather than ask for its size: only then S3 says that there is no such bucket.
-        match self.bucket.get_at_most(&BlockMeta::path(id, META_FILE), MAX_META_BYTES).await {
+        match self.bucket.head(&BlockMeta::path(id, META_FILE)).await {
             Ok(_) => return Ok(Outcome::There(id)),
             Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(Failure::Bucket(error)),
