@@ -1,5 +1,6 @@
 # Building and testing. What is built or fetched once a machine lies in $STOA_CACHE.
 #
+#   make demo        two Prometheus replicas, a bucket and Stoa on this machine (DURATION=120 ends by itself)
 #   make test        every test; needs Go 1.26, Python 3 with venv, Node and npm
 #   make test-fast   unit tests and house rules: Rust only, quick
 #   make bench       Stoa beside a real Prometheus 3.16, as a table (builds a release)
@@ -12,13 +13,18 @@ SHELL := bash
 export STOA_CACHE ?= $(HOME)/.cache/stoa
 export CARGO_TARGET_DIR ?= $(STOA_CACHE)/target
 export CARGO_TERM_COLOR ?= auto
+# Of make demo: seconds from readiness to the end, and where Stoa answers.
+export DURATION PORT
 
 GO_MODULES := $(dir $(wildcard tests/peers/*/go.mod benches/peers/*/go.mod))
 
-.PHONY: help test test-fast bench fmt lint
+.PHONY: help demo test test-fast bench fmt lint
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
+
+demo:
+	@deploy/demo/run.sh
 
 test:
 	cargo test --workspace --locked --no-fail-fast
