@@ -163,18 +163,38 @@ impl Input<'_> {
     }
 }
 
-/// BYTE_STREAM_SPLIT: byte `k` of number `i` is at `k * rows + i`.
+/// BYTE_STREAM_SPLIT: byte `k` of number `i` is at `k * rows + i`. Eight numbers at a time: eight
+/// bytes of each stream are the rows of a matrix of bytes whose columns are the numbers.
 fn unsplit<N: Number>(body: &[u8], rows: usize) -> Vec<N> {
     let mut streams = body.chunks_exact(rows.max(1));
     let streams: [&[u8]; 8] = std::array::from_fn(|_| streams.next().unwrap_or_default());
-    let [a, b, c, d, e, f, g, h] = streams;
-    let low = a.iter().zip(b).zip(c.iter().zip(d));
-    let high = e.iter().zip(f).zip(g.iter().zip(h));
-    low.zip(high)
-        .map(|(((a, b), (c, d)), ((e, f), (g, h)))| {
-            N::from_word(u64::from_le_bytes([*a, *b, *c, *d, *e, *f, *g, *h]))
-        })
-        .collect()
+    let blocks: [&[[u8; 8]]; 8] = streams.map(|stream| stream.as_chunks::<8>().0);
+    let mut numbers = Vec::with_capacity(rows);
+    for at in 0..rows / 8 {
+        let matrix = blocks.map(|stream| u64::from_le_bytes(stream[at]));
+        numbers.extend(transpose(matrix).map(N::from_word));
+    }
+    for at in numbers.len()..rows {
+        numbers.push(N::from_word(u64::from_le_bytes(streams.map(|stream| stream[at]))));
+    }
+    numbers
+}
+
+/// Byte `c` of row `r` to byte `r` of row `c`: blocks of four, two and one byte change places.
+#[inline(always)]
+fn transpose(mut rows: [u64; 8]) -> [u64; 8] {
+    const LOW_HALVES: u64 = 0x0000_0000_ffff_ffff;
+    const LOW_PAIRS: u64 = 0x0000_ffff_0000_ffff;
+    const LOW_BYTES: u64 = 0x00ff_00ff_00ff_00ff;
+    for (distance, mask) in [(4, LOW_HALVES), (2, LOW_PAIRS), (1, LOW_BYTES)] {
+        let shift = 8 * distance as u32;
+        for upper in (0..8).filter(|row| row & distance == 0) {
+            let (a, b) = (rows[upper], rows[upper + distance]);
+            rows[upper] = (a & mask) | ((b & mask) << shift);
+            rows[upper + distance] = ((a >> shift) & mask) | (b & !mask);
+        }
+    }
+    rows
 }
 
 /// DELTA_BINARY_PACKED of 64-bit numbers; none if the body ends too early or contradicts itself.
@@ -219,19 +239,37 @@ fn undelta<N: Number>(body: &mut Vec<u8>, rows: usize) -> Option<Vec<N>> {
             if bits > 64 || packed.end > end {
                 return None;
             }
-            for at in 0..count {
-                let bit = at * bits as usize;
-                let from = packed.start + bit / 8;
-                let word: [u8; 16] = input.bytes.get(from..from + 16)?.try_into().ok()?;
-                let shifted = (u128::from_le_bytes(word) >> (bit % 8)) as u64;
-                let delta = shifted & (u64::MAX >> (64 - bits));
-                value = value.wrapping_add(least).wrapping_add(delta as i64);
-                numbers.push(N::from_word(value as u64));
+            let bytes = input.bytes.get(packed.start..packed.end + SLACK)?;
+            let mask = u64::MAX >> (64 - bits);
+            let mut next = |delta: u64| {
+                value = value.wrapping_add(least).wrapping_add((delta & mask) as i64);
+                N::from_word(value as u64)
+            };
+            let bits = bits as usize;
+            if bits <= 56 {
+                // Any number lies inside the eight bytes from its first one.
+                numbers.extend((0..count).map(|at| {
+                    let bit = at * bits;
+                    next(first_word(&bytes[bit / 8..]) >> (bit % 8))
+                }));
+            } else {
+                numbers.extend((0..count).map(|at| {
+                    let bit = at * bits;
+                    let low = first_word(&bytes[bit / 8..]) >> (bit % 8);
+                    let high = u64::from(bytes[bit / 8 + 8]).checked_shl(64 - (bit % 8) as u32);
+                    next(low | high.unwrap_or(0))
+                }));
             }
-            input.at = packed.start + mini * bits as usize / 8;
+            input.at = packed.start + mini * bits / 8;
         }
     }
     Some(numbers)
+}
+
+/// The first eight bytes of `bytes`, of which there are as many.
+#[inline(always)]
+fn first_word(bytes: &[u8]) -> u64 {
+    bytes.first_chunk().map_or(0, |&word| u64::from_le_bytes(word))
 }
 
 #[cfg(test)]
@@ -241,6 +279,16 @@ mod tests {
     use super::*;
 
     proptest! {
+        /// Eight numbers at a time, and the rest one by one.
+        #[test]
+        fn streams_of_bytes_become_numbers(words in prop::collection::vec(any::<u64>(), 0..50)) {
+            let split: Vec<u8> =
+                (0..8).flat_map(|k| words.iter().map(move |word| word.to_le_bytes()[k])).collect();
+            let numbers = unsplit::<f64>(&split, words.len());
+            let bits: Vec<u64> = numbers.into_iter().map(f64::to_bits).collect();
+            prop_assert_eq!(bits, words);
+        }
+
         /// No bytes at all make it panic or run away.
         #[test]
         fn any_bytes_are_survived(

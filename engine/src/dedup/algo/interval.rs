@@ -5,8 +5,9 @@ const CHUNK: usize = 32;
 /// A last chunk with fewer steps takes the estimate before it.
 const FEW: usize = 8;
 
-/// The scrape interval of one replica over time: the lower quartile of the steps, every 32 samples.
-/// The quartile bears up to three quarters of missed scrapes and a quarter of extra ones (restarts).
+/// The scrape interval of one replica over time, every 32 samples: the shortest step where all are
+/// within a quarter of it, else the lower quartile. The quartile bears up to three quarters of missed
+/// scrapes and a quarter of extra ones (restarts).
 #[derive(Debug)]
 pub(super) struct Intervals {
     chunks: Vec<i64>,
@@ -14,15 +15,14 @@ pub(super) struct Intervals {
 
 impl Intervals {
     pub(super) fn new(ts: &[i64]) -> Self {
-        let mut steps: Vec<i64> = ts.windows(2).map(|w| w[1].saturating_sub(w[0])).collect();
-        let mut chunks: Vec<i64> = Vec::with_capacity(steps.len().div_ceil(CHUNK));
-        for chunk in steps.chunks_mut(CHUNK) {
-            let estimate = match chunks.last() {
-                Some(&before) if chunk.len() < FEW => before,
-                _ => {
-                    let quarter = chunk.len() / 4;
-                    *chunk.select_nth_unstable(quarter).1
-                }
+        let count = ts.len().saturating_sub(1);
+        let mut chunks: Vec<i64> = Vec::with_capacity(count.div_ceil(CHUNK));
+        for start in (0..count).step_by(CHUNK) {
+            let stretch = &ts[start..(start + CHUNK).min(count) + 1];
+            let estimate = match (chunks.last(), step_bounds(stretch)) {
+                (Some(&before), _) if stretch.len() <= FEW => before,
+                (_, Some((low, high))) if high - low <= low / 4 => low,
+                _ => lower_quartile(stretch),
             };
             chunks.push(estimate);
         }
@@ -38,6 +38,16 @@ impl Intervals {
     pub(super) fn smallest(&self) -> Option<i64> {
         self.chunks.iter().min().copied()
     }
+}
+
+/// The lower quartile of the steps between at most [`CHUNK`] + 1 timestamps.
+fn lower_quartile(ts: &[i64]) -> i64 {
+    let mut steps = [0; CHUNK];
+    let steps = &mut steps[..ts.len() - 1];
+    for (step, pair) in steps.iter_mut().zip(ts.windows(2)) {
+        *step = pair[1].saturating_sub(pair[0]);
+    }
+    *steps.select_nth_unstable(steps.len() / 4).1
 }
 
 /// The shortest and the longest step of `ts`; none if there is no step.
