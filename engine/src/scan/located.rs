@@ -194,7 +194,9 @@ impl LocatedBuilder {
         if self.series.is_empty() {
             return Ok(None);
         }
-        let built = std::mem::take(self);
+        // The next batch is about as long: its timestamps are not moved while it grows.
+        let next = Self { ts: Vec::with_capacity(self.ts.len()), ..Self::default() };
+        let built = std::mem::replace(self, next);
         let ts: ArrayRef = Arc::new(Int64Array::from(built.ts));
         let stale: ArrayRef = Arc::new(UInt32Array::from(built.stale));
         let columns: Vec<ArrayRef> = vec![

@@ -12,7 +12,7 @@
 //!   only if no other replica goes on within 1.5 intervals: a replica that loses its target while
 //!   the other goes on must not end the series.
 
-use super::interval::{Intervals, step_bounds, tolerance};
+use super::interval::{Intervals, first_longer, step_bounds, tolerance};
 use super::{Pick, Replica, SETTLED, push, seek};
 
 pub(super) fn pick(replicas: &[Replica<'_>], picks: &mut Vec<Pick>) {
@@ -71,8 +71,8 @@ fn covers_all(live: &[&[i64]], leader: usize) -> bool {
 
 struct Coverage<'a> {
     live: &'a [&'a [i64]],
-    intervals: Vec<Intervals>,
-    /// No estimate is below.
+    intervals: Vec<Intervals<'a>>,
+    /// No estimate is below: the shortest step of all.
     shortest: i64,
     /// The next sample of each replica that is not before the answer's end.
     at: Vec<usize>,
@@ -80,8 +80,9 @@ struct Coverage<'a> {
 
 impl<'a> Coverage<'a> {
     fn new(live: &'a [&'a [i64]]) -> Self {
-        let intervals: Vec<Intervals> = live.iter().map(|ts| Intervals::new(ts)).collect();
-        let shortest = intervals.iter().filter_map(Intervals::smallest).min().unwrap_or(0);
+        let intervals = live.iter().map(|ts| Intervals::new(ts)).collect();
+        let shortest_of = |ts: &&[i64]| step_bounds(ts).map_or(0, |(shortest, _)| shortest);
+        let shortest = live.iter().filter(|ts| ts.len() > 1).map(shortest_of).min().unwrap_or(0);
         Self { live, intervals, shortest, at: vec![0; live.len()] }
     }
 
@@ -121,8 +122,7 @@ impl<'a> Coverage<'a> {
     fn before_hole(&self, leader: usize, start: usize) -> usize {
         let ts = self.live[leader];
         let limit = tolerance(self.shortest);
-        let long = ts[start..].windows(2).position(|w| w[1].saturating_sub(w[0]) > limit);
-        long.map_or(ts.len(), |at| start + at + 1)
+        first_longer(&ts[start..], limit).map_or(ts.len(), |at| start + at + 1)
     }
 
     /// Who takes over, and with which sample, if `leader`'s step from `last` to `next` is a hole
@@ -178,15 +178,15 @@ impl<'a> Coverage<'a> {
     }
 
     /// The smallest interval that a replica shows near `time`; 0 if none does.
-    fn interval(&self, time: i64) -> i64 {
-        let of = |(ts, intervals): (&&[i64], &Intervals)| {
+    fn interval(&mut self, time: i64) -> i64 {
+        let of = |(ts, intervals): (&&[i64], &mut Intervals<'_>)| {
             let at = ts.partition_point(|&t| t < time);
             let interval = intervals.near(at.saturating_sub(1))?;
             let begins = ts.first()?.saturating_sub(tolerance(interval));
             let ends = ts.last()?.saturating_add(tolerance(interval));
             (begins <= time && time <= ends).then_some(interval)
         };
-        self.live.iter().zip(&self.intervals).filter_map(of).min().unwrap_or(0)
+        self.live.iter().zip(&mut self.intervals).filter_map(of).min().unwrap_or(0)
     }
 }
 
@@ -209,7 +209,7 @@ fn restore_markers(
     taken: &[Pick],
     picks: &mut Vec<Pick>,
 ) {
-    let coverage = Coverage::new(live);
+    let mut coverage = Coverage::new(live);
     // All markers, by time, then by preference.
     let mut markers: Vec<(i64, usize, usize)> = replicas
         .iter()

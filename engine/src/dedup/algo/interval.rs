@@ -5,38 +5,33 @@ const CHUNK: usize = 32;
 /// A last chunk with fewer steps takes the estimate before it.
 const FEW: usize = 8;
 
-/// The scrape interval of one replica over time, every 32 samples: the shortest step where all are
-/// within a quarter of it, else the lower quartile. The quartile bears up to three quarters of missed
-/// scrapes and a quarter of extra ones (restarts).
+/// The scrape interval of one replica over time: the lower quartile of the steps, every 32 samples,
+/// worked out where somebody asks. The quartile bears up to three quarters of missed scrapes and a
+/// quarter of extra ones (restarts).
 #[derive(Debug)]
-pub(super) struct Intervals {
-    chunks: Vec<i64>,
+pub(super) struct Intervals<'a> {
+    ts: &'a [i64],
+    /// Estimates so far; 0 where nobody has asked.
+    known: Vec<i64>,
 }
 
-impl Intervals {
-    pub(super) fn new(ts: &[i64]) -> Self {
-        let count = ts.len().saturating_sub(1);
-        let mut chunks: Vec<i64> = Vec::with_capacity(count.div_ceil(CHUNK));
-        for start in (0..count).step_by(CHUNK) {
-            let stretch = &ts[start..(start + CHUNK).min(count) + 1];
-            let estimate = match (chunks.last(), step_bounds(stretch)) {
-                (Some(&before), _) if stretch.len() <= FEW => before,
-                (_, Some((low, high))) if high - low <= low / 4 => low,
-                _ => lower_quartile(stretch),
-            };
-            chunks.push(estimate);
-        }
-        Self { chunks }
+impl<'a> Intervals<'a> {
+    pub(super) fn new(ts: &'a [i64]) -> Self {
+        Self { ts, known: vec![0; ts.len().saturating_sub(1).div_ceil(CHUNK)] }
     }
 
     /// The interval near sample `at`; none if the replica has a single sample.
-    pub(super) fn near(&self, at: usize) -> Option<i64> {
-        self.chunks.get(at / CHUNK).or(self.chunks.last()).copied()
-    }
-
-    /// The smallest estimate.
-    pub(super) fn smallest(&self) -> Option<i64> {
-        self.chunks.iter().min().copied()
+    pub(super) fn near(&mut self, at: usize) -> Option<i64> {
+        let last = self.known.len().checked_sub(1)?;
+        let steps_of_last = self.ts.len() - 1 - last * CHUNK;
+        let usable = if steps_of_last < FEW { last.saturating_sub(1) } else { last };
+        let chunk = (at / CHUNK).min(usable);
+        let known = &mut self.known[chunk];
+        if *known == 0 {
+            let start = chunk * CHUNK;
+            *known = lower_quartile(&self.ts[start..(start + CHUNK + 1).min(self.ts.len())]);
+        }
+        Some(*known)
     }
 }
 
@@ -50,17 +45,37 @@ fn lower_quartile(ts: &[i64]) -> i64 {
     *steps.select_nth_unstable(steps.len() / 4).1
 }
 
-/// The shortest and the longest step of `ts`; none if there is no step.
+/// The shortest and the longest step of `ts`; none if there is no step, or one of 24 days or more.
 pub(super) fn step_bounds(ts: &[i64]) -> Option<(i64, i64)> {
-    let mut shortest = i64::MAX;
-    let mut longest = i64::MIN;
+    // In 32 bits, so that four steps are compared at once; the bits above are gathered beside.
+    let (mut shortest, mut longest, mut above) = (i32::MAX, i32::MIN, 0);
     for (&before, &after) in ts.iter().zip(ts.get(1..)?) {
         let step = after.wrapping_sub(before);
-        // A step that does not fit is negative here, and then no bound holds.
-        shortest = shortest.min(step);
-        longest = longest.max(step);
+        above |= step >> 31;
+        shortest = shortest.min(step as i32);
+        longest = longest.max(step as i32);
     }
-    (shortest > 0 && longest >= shortest).then_some((shortest, longest))
+    (above == 0 && longest >= shortest).then_some((i64::from(shortest), i64::from(longest)))
+}
+
+/// The first position in `ts` from which the step to the next is longer than `limit`.
+pub(super) fn first_longer(ts: &[i64], limit: i64) -> Option<usize> {
+    let longer = |(&before, &after): (&i64, &i64)| after.saturating_sub(before) > limit;
+    let nexts = ts.get(1..)?;
+    let steps = ts.chunks(CHUNK).zip(nexts.chunks(CHUNK));
+    for (chunk, (befores, afters)) in steps.enumerate() {
+        // The sign of all differences at once, before they are looked at one by one.
+        let signs = befores.iter().zip(afters).fold(0, |signs, (&before, &after)| {
+            let step = after.wrapping_sub(before);
+            signs | step | limit.wrapping_sub(step)
+        });
+        if signs < 0
+            && let Some(at) = befores.iter().zip(afters).position(longer)
+        {
+            return Some(chunk * CHUNK + at);
+        }
+    }
+    None
 }
 
 /// One and a half intervals: a longer step is a hole.
