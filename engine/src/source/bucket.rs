@@ -170,6 +170,7 @@ impl SeriesSource for BucketSource {
             }
         }
         let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
+        names.retain(|name| !is_removed(name, options));
         names.sort_unstable();
         Ok(limited(names, limit, warnings))
     }
@@ -183,6 +184,9 @@ impl SeriesSource for BucketSource {
         limit: usize,
     ) -> Result<Listing<String>> {
         let (selected, warnings) = self.select(matchers, range, options).await?;
+        if is_removed(name, options) {
+            return Ok(limited(Vec::new(), limit, warnings));
+        }
         let mut values: HashSet<&str> = HashSet::new();
         for selection in &selected {
             let block = &selection.open.block;
@@ -207,4 +211,10 @@ impl SeriesSource for BucketSource {
         values.sort_unstable();
         Ok(limited(values, limit, warnings))
     }
+}
+
+/// Whether deduplicated series lack the label `name`: neither it nor its values are listed then, as
+/// in Thanos (`WithoutReplicaLabels` of `LabelNames` and `LabelValues`).
+fn is_removed(name: &str, options: &SelectOptions) -> bool {
+    options.dedup && options.replica_labels.iter().any(|label| label == name)
 }

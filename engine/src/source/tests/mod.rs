@@ -214,13 +214,17 @@ async fn metadata_is_that_of_the_matching_series() {
     let limited = source.series(&[], all, &deduplicated, 1).await.unwrap();
     assert_eq!((limited.items.len(), limited.truncated), (1, true));
     let names = source.label_names(&[matcher("job", "a")], all, &deduplicated, 0).await.unwrap();
-    assert_eq!(names.items, ["__name__", "cluster", "job", "replica"]);
+    assert_eq!(names.items, ["__name__", "cluster", "job"]);
+    let names = source.label_names(&[], all, &options(None), 0).await.unwrap();
+    assert_eq!(names.items, ["__name__", "cluster", "job", "le", "replica"]);
     let values = async |name: &str, range| {
         source.label_values(name, &[], range, &deduplicated, 0).await.unwrap().items
     };
     assert_eq!(values("job", all).await, ["a", "b"]);
     assert_eq!(values("job", TimeRange::new(HOUR, 2 * HOUR)).await, ["a"]);
-    assert_eq!(values("replica", all).await, ["0", "1"]);
+    assert!(values("replica", all).await.is_empty());
+    let replicas = source.label_values("replica", &[], all, &options(None), 0).await.unwrap();
+    assert_eq!(replicas.items, ["0", "1"]);
     assert!(values("nothing", all).await.is_empty());
 }
 
