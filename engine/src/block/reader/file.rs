@@ -4,10 +4,12 @@ use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use arrow::datatypes::{DataType, Field, Schema};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
 use parquet::DecodeResult;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataPushDecoder};
 
 use crate::block::meta::FileMeta;
@@ -68,6 +70,18 @@ impl FileReader {
         &self.metadata
     }
 
+    /// How Arrow reads the file: strings as dictionaries, which is what they are in it. Columns that
+    /// a later version has appended are among its fields.
+    pub(in crate::block) fn arrow_metadata(&self) -> Result<ArrowReaderMetadata> {
+        let read = |options| {
+            ArrowReaderMetadata::try_new(Arc::clone(&self.metadata), options)
+                .map_err(|e| Error::corrupt("unexpected columns").with_source(e))
+        };
+        let plain = read(ArrowReaderOptions::new().with_skip_arrow_metadata(true))?;
+        let schema = Arc::new(dictionaries(plain.schema()));
+        read(ArrowReaderOptions::new().with_schema(schema))
+    }
+
     /// How many rows the file has.
     pub fn rows(&self) -> u64 {
         self.rows
@@ -119,6 +133,15 @@ impl FileReader {
     pub fn memory_size(&self) -> usize {
         self.metadata.memory_size() + self.starts.len() * 12
     }
+}
+
+fn dictionaries(schema: &Schema) -> Schema {
+    let strings = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let field = |field: &Arc<Field>| match field.data_type() {
+        DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(strings.clone())),
+        _ => Arc::clone(field),
+    };
+    Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>())
 }
 
 fn metadata(file: &FileMeta, tail: Bytes) -> Result<ParquetMetaData> {

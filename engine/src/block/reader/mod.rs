@@ -11,8 +11,8 @@ use futures::future::try_join3;
 
 pub use self::file::FileReader;
 pub(super) use self::file::{MAGIC, guarded};
+pub(super) use self::series::label_columns;
 pub use self::series::{Run, SeriesIndex};
-pub(super) use self::series::{dictionaries, label_columns};
 use super::BlockMeta;
 use super::meta::FileMeta;
 use super::schema::{HISTOGRAMS_FILE, SAMPLES_FILE, SERIES_FILE};

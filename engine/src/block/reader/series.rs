@@ -5,26 +5,38 @@ use std::sync::Arc;
 use arrow::array::{
     Array, AsArray, DictionaryArray, ListArray, PrimitiveArray, RecordBatch, StringArray,
 };
-use arrow::datatypes::{
-    ArrowPrimitiveType, DataType, Field, Int32Type, Int64Type, Schema, TimestampMillisecondType,
-};
+use arrow::datatypes::{ArrowPrimitiveType, Int32Type, Int64Type, TimestampMillisecondType};
 use bytes::Bytes;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
-};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::file::{FileReader, guarded};
 use crate::block::BlockMeta;
 use crate::block::columns::{LabelColumns, NamedColumn};
-use crate::block::schema::{HISTOGRAMS_FILE, SAMPLES_FILE, keys, series_schema};
+use crate::block::schema::{HISTOGRAMS_FILE, SAMPLES_FILE, keys};
 use crate::model::{ABSENT, LabelColumn, LabelTable, METRIC_NAME};
 use crate::source::SeriesKind;
 use crate::{Error, Result};
 
 /// Series decoded at once.
 const BATCH_ROWS: usize = 64 * 1024;
+
+/// The columns that are read, besides those of labels.
+const COLUMNS: [&str; 12] = [
+    "series_id",
+    "kind",
+    "min_ts",
+    "max_ts",
+    "n_samples",
+    "n_stale",
+    "run_bucket",
+    "row_start",
+    "run_rows",
+    "histogram_run_bucket",
+    "histogram_row_start",
+    "histogram_run_rows",
+];
 
 /// Consecutive rows of one series inside one time bucket of a sample file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -159,7 +171,6 @@ pub(in crate::block) fn label_columns(file: &FileReader, meta: &BlockMeta) -> Re
 
 struct Decoder {
     columns: Vec<Interned>,
-    schema: Schema,
     map_only: bool,
     index: SeriesIndex,
 }
@@ -202,12 +213,7 @@ impl Decoder {
         let labels = label_columns(file, meta)?;
         let mut columns = vec![Interned::new("metric", METRIC_NAME)];
         columns.extend(labels.own.iter().map(|named| Interned::new(&named.column, &named.label)));
-        Ok(Self {
-            columns,
-            schema: dictionaries(&series_schema(&labels)),
-            map_only: labels.map_only > 0,
-            index: SeriesIndex::default(),
-        })
+        Ok(Self { columns, map_only: labels.map_only > 0, index: SeriesIndex::default() })
     }
 
     fn batches(
@@ -215,22 +221,21 @@ impl Decoder {
         file: &FileReader,
         bytes: Bytes,
     ) -> Result<parquet::arrow::arrow_reader::ParquetRecordBatchReader> {
-        let unreadable = |e| Error::corrupt("unexpected columns").with_source(e);
-        let options = ArrowReaderOptions::new().with_schema(Arc::new(self.schema.clone()));
-        let metadata = ArrowReaderMetadata::try_new(Arc::clone(file.metadata()), options)
-            .map_err(unreadable)?;
-        let skipped = |name: &str| {
-            let unused = ["series_ref", "type", "unit"].contains(&name) || name.starts_with("e_");
-            unused || (name == "labels" && !self.map_only)
+        let metadata = file.arrow_metadata()?;
+        let schema = metadata.schema();
+        let labels: HashSet<&str> =
+            self.columns.iter().map(|label| label.column.as_str()).collect();
+        let wanted = |name: &str| {
+            let map = name == "labels" && self.map_only;
+            map || COLUMNS.contains(&name) || labels.contains(name)
         };
-        let roots =
-            (0..self.schema.fields().len()).filter(|&at| !skipped(self.schema.field(at).name()));
+        let roots = (0..schema.fields().len()).filter(|&at| wanted(schema.field(at).name()));
         let mask = ProjectionMask::roots(metadata.parquet_schema(), roots);
         ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, metadata)
             .with_projection(mask)
             .with_batch_size(BATCH_ROWS)
             .build()
-            .map_err(unreadable)
+            .map_err(|e| Error::corrupt("series cannot be decoded").with_source(e))
     }
 
     fn add(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -374,16 +379,6 @@ fn check_runs(index: &SeriesIndex, meta: &BlockMeta) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The schema with strings as dictionaries, which is what they are in the file.
-pub(in crate::block) fn dictionaries(schema: &Schema) -> Schema {
-    let strings = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    let field = |field: &Arc<Field>| match field.data_type() {
-        DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(strings.clone())),
-        _ => Arc::clone(field),
-    };
-    Schema::new(schema.fields().iter().map(field).collect::<Vec<_>>())
 }
 
 fn column<'a, T: ArrowPrimitiveType>(

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::Schema;
 use bytes::Bytes;
 use futures::stream::{self, Stream, StreamExt};
 use parquet::DecodeResult;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::arrow::ArrowSchemaConverter;
 use parquet::arrow::push_decoder::ParquetPushDecoderBuilder;
 
 use super::problems::Problems;
@@ -190,11 +189,36 @@ impl<'a> Contents<'a> {
         sound
     }
 
-    /// Decodes a row group, at most `rows` rows at a time.
+    /// Whether the file's columns begin with those of `schema`: a later version may append some.
+    pub(super) fn check_columns(&self, schema: &Schema, problems: &mut Problems) -> bool {
+        let expected = match ArrowSchemaConverter::new().convert(schema) {
+            Ok(expected) => expected,
+            Err(error) => {
+                problems.add(Error::corrupt(self.name()).with_source(error));
+                return false;
+            }
+        };
+        let found = self.reader.metadata().file_metadata().schema();
+        let mut right = true;
+        for (at, field) in expected.root_schema().get_fields().iter().enumerate() {
+            let other = found.get_fields().get(at);
+            if other != Some(field) {
+                right = false;
+                let other = other.map(|field| field.name());
+                problems.add(format!(
+                    "{}: column {at} is {other:?}, not {:?} as the format has it",
+                    self.name(),
+                    field.name()
+                ));
+            }
+        }
+        right
+    }
+
+    /// Decodes a row group, at most `rows` rows at a time; strings are dictionaries.
     pub(super) fn decode(
         &self,
         group: &Group,
-        schema: &SchemaRef,
         rows: usize,
         each: &mut dyn FnMut(&RecordBatch) -> Result<()>,
     ) -> Result<()> {
@@ -202,10 +226,7 @@ impl<'a> Contents<'a> {
             let unreadable = |e: parquet::errors::ParquetError| {
                 Error::corrupt("cannot be decoded").with_source(e)
             };
-            let options = ArrowReaderOptions::new().with_schema(Arc::clone(schema));
-            let metadata =
-                ArrowReaderMetadata::try_new(Arc::clone(self.reader.metadata()), options)
-                    .map_err(|e| Error::corrupt("unexpected columns").with_source(e))?;
+            let metadata = self.reader.arrow_metadata()?;
             let mut decoder = ParquetPushDecoderBuilder::new_with_metadata(metadata)
                 .with_row_groups(vec![group.number])
                 .with_batch_size(rows)

@@ -216,6 +216,10 @@ impl Check<'_> {
     ) -> Result<bool> {
         let Rows { kind, series, meta, .. } = &rows;
         let (series, meta): (&Series, &BlockMeta) = (series, meta);
+        if !contents.check_columns(&kind.schema, &mut self.problems) {
+            self.pages(contents).await?;
+            return Ok(false);
+        }
         bounds::check_layout(contents, kind.page_rows, kind.most_group_rows, &mut self.problems);
         let runs = (0..series.len()).map(|row| match kind.is_histograms() {
             true => series.index.histogram_runs(row),
@@ -251,7 +255,7 @@ impl Check<'_> {
         let problems = &mut self.problems;
         let mut bounds = Bounds::new(contents, group.number, kind.start_ts);
         let mut samples = 0;
-        let decoded = contents.decode(group, &kind.schema, kind.page_rows, &mut |batch| {
+        let decoded = contents.decode(group, kind.page_rows, &mut |batch| {
             let keys = Keys::new(batch)?;
             let histograms = match kind.is_histograms() {
                 true => Some(histogram::from_batch(batch)?),
@@ -321,14 +325,14 @@ impl Kind {
         match name {
             SAMPLES_FILE => Some(Self {
                 name: SAMPLES_FILE,
-                schema: rows::with_dictionary(&samples_schema()),
+                schema: samples_schema(),
                 page_rows: PAGE_ROWS,
                 most_group_rows: ROW_GROUP_ROWS,
                 start_ts: samples::START_TS,
             }),
             HISTOGRAMS_FILE => Some(Self {
                 name: HISTOGRAMS_FILE,
-                schema: rows::with_dictionary(&histograms_schema()),
+                schema: histograms_schema(),
                 page_rows: HISTOGRAM_PAGE_ROWS,
                 most_group_rows: HISTOGRAM_GROUP_ROWS,
                 start_ts: histogram::FIRST_COLUMN - 1,

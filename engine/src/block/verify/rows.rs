@@ -2,29 +2,16 @@
 //! `series.parquet` find them.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrowPrimitiveType, AsArray, DictionaryArray, PrimitiveArray, RecordBatch, StringArray,
 };
-use arrow::datatypes::{
-    DataType, Int32Type, Int64Type, Schema, SchemaRef, TimestampMillisecondType,
-};
+use arrow::datatypes::{Int32Type, Int64Type, TimestampMillisecondType};
 
 use super::problems::Problems;
 use crate::block::writer::{Catalogue, Place, bucket_of};
 use crate::block::{BlockMeta, Run};
 use crate::{Error, Result};
-
-/// `schema` with its first column, the metric, as a dictionary.
-pub(super) fn with_dictionary(schema: &Schema) -> SchemaRef {
-    let strings = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-    let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
-    if let Some(metric) = fields.first_mut() {
-        *metric = Arc::new(metric.as_ref().clone().with_data_type(strings));
-    }
-    Arc::new(Schema::new(fields))
-}
 
 /// The columns that both sample files have.
 pub(super) struct Keys<'a> {

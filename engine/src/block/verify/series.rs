@@ -11,7 +11,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use super::files::Contents;
 use super::problems::Problems;
 use crate::block::columns::LabelColumns;
-use crate::block::reader::{dictionaries, label_columns};
+use crate::block::reader::label_columns;
 use crate::block::schema::{SERIES_FILE, series_schema};
 use crate::block::writer::{Account, Catalogue};
 use crate::block::{BlockMeta, SeriesIndex};
@@ -72,10 +72,12 @@ impl Series {
         if !labels.eq(meta.thanos.labels.keys()) {
             problems.add(format!("{SERIES_FILE}: it has columns for other external labels"));
         }
-        let schema = Arc::new(dictionaries(&series_schema(&columns)));
+        if !contents.check_columns(&series_schema(&columns), problems) {
+            return Some(series);
+        }
         for group in &groups {
             let mut row = group.rows.start as usize;
-            let decoded = contents.decode(group, &schema, BATCH_ROWS, &mut |batch| {
+            let decoded = contents.decode(group, BATCH_ROWS, &mut |batch| {
                 series.batch(batch, row, &columns, problems)?;
                 row += batch.num_rows();
                 Ok(())

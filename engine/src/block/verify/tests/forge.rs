@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use arrow::array::{
     Array, ArrayRef, ArrowPrimitiveType, AsArray, ListArray, MapArray, PrimitiveArray, RecordBatch,
-    StringArray,
+    StringArray, new_null_array,
 };
 use arrow::compute::concat_batches;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
 use object_store::memory::InMemory;
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
@@ -172,7 +172,38 @@ impl TestBlock {
         page_rows: usize,
         properties: WriterPropertiesBuilder,
     ) {
-        let (schema, pairs) = (self.schema(name), self.key_values(name));
+        self.write_as(name, self.schema(name), columns, page_rows, properties);
+    }
+
+    /// Appends a column that this version does not know.
+    pub(super) fn append_column(&mut self, name: &'static str) {
+        let rows = self.rows(name);
+        let (mut fields, mut columns) = (rows.schema().fields().to_vec(), rows.columns().to_vec());
+        fields.push(Arc::new(Field::new("later", DataType::Utf8, true)));
+        columns.push(new_null_array(&DataType::Utf8, rows.num_rows()));
+        let properties = WriterProperties::builder();
+        self.write_as(name, Arc::new(Schema::new(fields)), &columns, PAGE_ROWS, properties);
+    }
+
+    /// Exchanges two columns.
+    pub(super) fn move_column(&mut self, name: &'static str, from: usize, to: usize) {
+        let rows = self.rows(name);
+        let (mut fields, mut columns) = (rows.schema().fields().to_vec(), rows.columns().to_vec());
+        fields.swap(from, to);
+        columns.swap(from, to);
+        let properties = WriterProperties::builder();
+        self.write_as(name, Arc::new(Schema::new(fields)), &columns, PAGE_ROWS, properties);
+    }
+
+    fn write_as(
+        &mut self,
+        name: &'static str,
+        schema: SchemaRef,
+        columns: &[ArrayRef],
+        page_rows: usize,
+        properties: WriterPropertiesBuilder,
+    ) {
+        let pairs = self.key_values(name);
         let properties = properties.set_data_page_row_count_limit(page_rows);
         let mut file = BlockFile::create(self.dir.path(), name, schema, properties).unwrap();
         let mut group = file.arrow_group().unwrap();

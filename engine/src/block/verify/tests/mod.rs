@@ -2,6 +2,8 @@
 
 mod forge;
 
+use std::sync::Arc;
+
 use arrow::array::{Array, ArrayRef};
 use arrow::compute::take;
 use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMillisecondType};
@@ -9,7 +11,7 @@ use arrow::datatypes::{Float64Type, Int32Type, Int64Type, TimestampMillisecondTy
 use self::forge::{FILES, HOUR, IN_BUCKET, TestBlock, elements, map_values, numbers, texts, times};
 use crate::ErrorKind;
 use crate::block::schema::{HISTOGRAMS_FILE, SAMPLES_FILE, SERIES_FILE};
-use crate::block::{BlockId, BlockMeta};
+use crate::block::{Block, BlockId, BlockMeta};
 
 type Ms = TimestampMillisecondType;
 
@@ -297,6 +299,29 @@ async fn wrong_files_are_found() {
             |block| block.rename("01K6H00000000000000000TESV".parse().unwrap()),
             "samples.parquet: stoa.block is Some(\"01K6H00000000000000000TEST\")",
         ),
+    ])
+    .await;
+}
+
+/// A later version may append columns: the block reads as before.
+#[tokio::test]
+async fn appended_columns_are_no_problem() {
+    let mut block = TestBlock::new();
+    FILES.into_iter().for_each(|name| block.append_column(name));
+    assert_eq!(block.verify().await.unwrap().problems, Vec::<String>::new());
+    let opened = Block::open(&block.upload().await, Arc::new(block.meta.clone())).await.unwrap();
+    assert_eq!(opened.series.len(), 5);
+}
+
+#[tokio::test]
+async fn columns_in_another_order_are_found() {
+    expect(vec![
+        case(
+            |block| block.move_column(SAMPLES_FILE, 3, 4),
+            "column 3 is Some(\"value\"), not \"ts\" as the format has it",
+        ),
+        case(|block| block.move_column(HISTOGRAMS_FILE, 0, 5), "not \"metric\""),
+        case(|block| block.move_column(SERIES_FILE, 6, 7), "not \"min_ts\""),
     ])
     .await;
 }
