@@ -18,12 +18,12 @@ use super::samples::{
 use super::served::ask;
 use crate::support::{repository, scratch};
 
-fn bucket_v1() -> PathBuf {
+pub(super) fn bucket_v1() -> PathBuf {
     repository().join("tests/testdata/bucket-v1")
 }
 
 /// The two blocks: four hours of everything, and two hours of another replica.
-fn blocks() -> [(BlockSettings, Data); 2] {
+pub(super) fn blocks() -> [(BlockSettings, Data); 2] {
     let block = |replica: &str, hours: i64, data: Data| {
         let external = [("cluster", "eu-1"), ("replica", replica), ("Zone", "größer")];
         let mut settings = settings(&external, hours);

@@ -3,6 +3,7 @@
 
 mod committed;
 mod damage;
+mod format;
 mod readers;
 mod round_trip;
 pub(crate) mod samples;

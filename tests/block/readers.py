@@ -9,6 +9,7 @@ import math
 import sys
 
 import duckdb
+import polars as pl
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -46,9 +47,24 @@ def with_pyarrow(block, metric):
     }
 
 
+def with_polars(block, metric):
+    samples = pl.scan_parquet(f"{block}/samples.parquet").filter(pl.col("metric") == metric)
+    samples = samples.filter(pl.col("value").is_not_nan()).collect()
+    series = pl.scan_parquet(f"{block}/series.parquet").select("series_ref", "l_namespace").collect()
+    groups = samples.join(series, on="series_ref").group_by("l_namespace").len()
+    times = samples["ts"].dt.epoch("ms")
+    return {
+        "count": samples.height,
+        "sum": math.fsum(samples["value"]),
+        "first": times.min(),
+        "last": times.max(),
+        "namespaces": dict(groups.rows()),
+    }
+
+
 def main():
     block, metrics = sys.argv[1], sys.argv[2:]
-    readers = {"duckdb": with_duckdb, "pyarrow": with_pyarrow}
+    readers = {"duckdb": with_duckdb, "pyarrow": with_pyarrow, "polars": with_polars}
     print(json.dumps({name: {m: read(block, m) for m in metrics} for name, read in readers.items()}))
 
 

@@ -1,4 +1,4 @@
-//! Engines that know nothing of Stoa read a block: DuckDB and pyarrow see the samples that
+//! Engines that know nothing of Stoa read a block: DuckDB, pyarrow and Polars see the samples that
 //! Prometheus sees.
 
 use std::collections::BTreeMap;
@@ -26,7 +26,7 @@ struct Seen {
 }
 
 #[test]
-fn duckdb_and_pyarrow_read_a_block() {
+fn duckdb_pyarrow_and_polars_read_a_block() {
     let blocks = data_set_s();
     let bucket = UploadedBucket::of(&blocks);
     let block = &bucket.blocks()[0];
@@ -39,7 +39,7 @@ fn duckdb_and_pyarrow_read_a_block() {
     assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
     let read: BTreeMap<String, BTreeMap<String, Seen>> =
         serde_json::from_slice(&read.stdout).expect("the script prints JSON");
-    assert_eq!(read.len(), 2, "two engines");
+    assert_eq!(read.len(), 3, "three engines");
 
     for metric in METRICS {
         // The window is open on the left: no sample is at its beginning.
