@@ -114,6 +114,20 @@ impl Place {
     }
 }
 
+/// The last part of a path.
+pub(super) fn name(path: &Path) -> String {
+    path.file_name().expect("a name").to_str().expect("UTF-8").to_owned()
+}
+
+/// Marks a block of a bucket for deletion.
+pub(super) fn mark(block: &Path) {
+    let mark = format!(
+        "{{\"id\":\"{}\",\"version\":1,\"details\":\"\",\"deletion_time\":1790899200}}",
+        name(block)
+    );
+    fs::write(block.join("deletion-mark.json"), mark).expect("the mark is written");
+}
+
 /// A file of JSON.
 pub(super) fn json(path: &Path) -> Value {
     let text = fs::read(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));

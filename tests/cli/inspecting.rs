@@ -1,9 +1,8 @@
 //! `stoa tools bucket ls` and `inspect`.
 
 use std::fs;
-use std::path::Path;
 
-use super::command::{Place, json};
+use super::command::{Place, json, mark, name};
 
 /// A bucket with a block of 2 h by two replicas, and one of 24 h a day later.
 fn place() -> Place {
@@ -17,18 +16,6 @@ fn place() -> Place {
     place.upload(&["--label", "cluster=test", "--label", "replica=a"]).well();
     fs::remove_dir_all(place.data().join(long)).expect("the block goes");
     place
-}
-
-fn name(path: &Path) -> String {
-    path.file_name().expect("a name").to_str().expect("UTF-8").to_owned()
-}
-
-fn mark(block: &Path) {
-    let mark = format!(
-        "{{\"id\":\"{}\",\"version\":1,\"details\":\"\",\"deletion_time\":1790899200}}",
-        name(block)
-    );
-    fs::write(block.join("deletion-mark.json"), mark).expect("the mark is written");
 }
 
 #[test]

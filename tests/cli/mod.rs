@@ -4,3 +4,4 @@ mod bad_buckets;
 mod command;
 mod inspecting;
 mod uploading;
+mod verifying;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use engine::ErrorKind;
 use engine::block::{self, BlockId};
 use engine::bucket::Bucket;
 use engine::catalog::Survey;
@@ -25,27 +26,38 @@ pub(super) struct VerifyArgs {
 
 pub(super) async fn run(args: VerifyArgs, bucket: &Bucket) -> anyhow::Result<ExitCode> {
     let survey = survey(bucket, args.timeout).await?;
-    let ids = if args.ids.is_empty() { all(&survey) } else { args.ids };
+    let listed = args.ids.is_empty();
+    let ids = if listed { all(&survey) } else { args.ids };
     let progress = Progress::blocks(ids.len() as u64);
-    let mut bad = 0;
-    for &id in &ids {
+    let (mut sound, mut bad) = (0, 0);
+    for id in ids {
         progress.begin(&id.to_string());
-        let report = block::verify(bucket, id).await?;
+        let report = match block::verify(bucket, id).await {
+            // Removed since the listing.
+            Err(error) if listed && error.kind() == ErrorKind::NotFound => {
+                progress.done_one();
+                continue;
+            }
+            report => report?,
+        };
         let mut problems = report.problems;
         // What only the listing shows.
-        let listed = survey.set_aside.iter().find(|block| block.block == id);
-        if let Some(block) = listed
+        let aside = survey.set_aside.iter().find(|block| block.block == id);
+        if let Some(block) = aside
             && problems.is_empty()
         {
             problems.push(block.reason.clone());
         }
         let text = match problems.len() {
-            0 => format!(
-                "{id}: sound: {} samples of {} series, {}\n",
-                spelling::count(report.samples),
-                spelling::count(report.series),
-                spelling::bytes(report.bytes)
-            ),
+            0 => {
+                sound += 1;
+                format!(
+                    "{id}: sound: {} samples of {} series, {}\n",
+                    spelling::count(report.samples),
+                    spelling::count(report.series),
+                    spelling::bytes(report.bytes)
+                )
+            }
             number => {
                 bad += 1;
                 let problem = if number == 1 { "problem" } else { "problems" };
@@ -63,7 +75,7 @@ pub(super) async fn run(args: VerifyArgs, bucket: &Bucket) -> anyhow::Result<Exi
             "folders without meta.json: uploads under way, or cut off"
         );
     }
-    print(&format!("{} of {} blocks are sound\n", ids.len() - bad, ids.len()))?;
+    print(&format!("{sound} of {} blocks are sound\n", sound + bad))?;
     Ok(if bad == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
