@@ -119,6 +119,13 @@ pub(super) fn name(path: &Path) -> String {
     path.file_name().expect("a name").to_str().expect("UTF-8").to_owned()
 }
 
+/// A count from a `meta.json`, less than a million, with its comma.
+pub(super) fn thousands(count: &Value) -> String {
+    let count = count.as_u64().expect("a count");
+    assert!((1_000..1_000_000).contains(&count), "{count}");
+    format!("{},{:03}", count / 1_000, count % 1_000)
+}
+
 /// Marks a block of a bucket for deletion.
 pub(super) fn mark(block: &Path) {
     let mark = format!(

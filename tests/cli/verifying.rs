@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::command::{Place, mark, name};
+use super::command::{Place, json, mark, name, thousands};
 
 /// A bucket with `number` blocks.
 fn place(number: u8) -> Place {
@@ -25,9 +25,13 @@ fn flip(path: &Path, at: usize) {
 #[test]
 fn sound_blocks_are_said_to_be_sound() {
     let place = place(2);
+    let source = fs::read_dir(place.data()).expect("the folder").next().expect("a block");
+    let stats = json(&source.expect("an entry").path().join("meta.json"))["stats"].clone();
+    let samples = thousands(&stats["numSamples"]);
     let out = place.tool(&["verify"]).well();
     for block in place.blocks() {
-        let line = format!("{}: sound: 19,740 samples of 42 series, ", name(&block));
+        let id = name(&block);
+        let line = format!("{id}: sound: {samples} samples of {} series, ", stats["numSeries"]);
         assert!(out.contains(&line), "{line} is not in\n{out}");
     }
     assert!(out.ends_with("\n2 of 2 blocks are sound\n"), "{out}");
