@@ -206,6 +206,10 @@ mod tests {
                 if flag.takes_value {
                     arguments.push("1");
                 }
+                let required = required(role);
+                for name in &required {
+                    arguments.extend([name, "http://x"]);
+                }
                 let outcome = crate::cli::parse(arguments.iter().map(Into::into));
                 match outcome {
                     Ok(invocation) => assert_eq!(invocation.without_effect, [flag], "{long}"),
@@ -216,6 +220,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// The flags, dashes and all, that a role cannot do without.
+    fn required(role: &str) -> Vec<String> {
+        let mut command = crate::cli::command();
+        command.build();
+        let path = role.split(' ');
+        let command = path.fold(&command, |at, name| at.find_subcommand(name).expect("a role"));
+        let flags = command.get_arguments().filter(|arg| arg.is_required_set());
+        flags.map(|arg| format!("--{}", arg.get_long().expect("a flag"))).collect()
     }
 
     #[test]

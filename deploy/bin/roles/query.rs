@@ -18,7 +18,7 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use super::serving::{Listeners, end_on_signals};
-use super::threads;
+use super::threads::{self, Threads};
 use crate::cli::duration;
 use crate::cli::objstore::ObjstoreArgs;
 use crate::cli::server::ServerArgs;
@@ -129,13 +129,11 @@ pub(crate) async fn run(args: QueryArgs) -> anyhow::Result<ExitCode> {
     let listeners = Listeners::bind(&args.server).await?;
     let end = CancellationToken::new();
     end_on_signals(end.clone())?;
-    let queries = threads::runtime("query")?;
-    let parts = Parts::new(&args.querier, bucket, queries.handle().clone(), Registry::default())?;
+    let queries = Threads::start("query")?;
+    let parts = Parts::new(&args.querier, bucket, queries.handle(), Registry::default())?;
     let sync = tokio::spawn(parts.keep_in_sync(args.querier.sync_interval, end.clone()));
     listeners.serve(&args.server, parts.app, parts.readiness, end).await?;
     sync.await.context("the sync of blocks")?;
-    // Queries that nobody waits for any more are left where they are.
-    queries.shutdown_background();
     Ok(ExitCode::SUCCESS)
 }
 

@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::query::{Parts, QuerierArgs};
 use super::serving::{Listeners, end_on_signals};
-use super::threads;
+use super::threads::Threads;
 use crate::cli::duration;
 use crate::cli::objstore::ObjstoreArgs;
 use crate::cli::server::ServerArgs;
@@ -92,10 +92,16 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let mut replicas = Vec::with_capacity(args.tsdb_paths.len());
     for (prometheus, dir) in args.prometheus_urls.iter().zip(&args.tsdb_paths) {
         let (bucket, metrics) = (bucket.clone(), metrics.clone());
-        replicas.push(Replica::open(prometheus, dir, &replica_label, bucket, metrics).await?);
+        let replica = Replica::open(prometheus, dir, &replica_label, bucket, metrics).await?;
+        ensure!(
+            replicas.iter().all(|other: &Replica| other.name != replica.name),
+            "{prometheus}: another replica is called {} too",
+            replica.name
+        );
+        replicas.push(replica);
     }
-    let queries = threads::runtime("query")?;
-    let parts = Parts::new(&args.querier, bucket, queries.handle().clone(), registry)?;
+    let queries = Threads::start("query")?;
+    let parts = Parts::new(&args.querier, bucket, queries.handle(), registry)?;
     let sync = tokio::spawn(parts.keep_in_sync(args.querier.sync_interval, end.clone()));
     let serving = {
         let (end, server) = (end.clone(), args.server.clone());
@@ -117,7 +123,6 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     end.cancel();
     serving.await.context("the servers")??;
     sync.await.context("the sync of blocks")?;
-    queries.shutdown_background();
     outcome
 }
 
