@@ -78,6 +78,8 @@ pub fn router(querier: Arc<Querier>, registry: Arc<Registry>) -> Router {
         ))
         .merge(route("/metadata", "metadata", get(status::metadata)))
         .merge(route("/status/buildinfo", "status_build", get(status::build_info)))
+        // Before the layer: what is set for the whole application later would go round it.
+        .method_not_allowed_fallback(method_not_allowed)
         .layer(middleware::from_fn_with_state(querier.settings.cors, cross_origin));
     let prefix = querier.settings.route_prefix.clone();
     let mut app = Router::new()

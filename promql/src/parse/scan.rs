@@ -137,7 +137,8 @@ impl<'a> Scanner<'a> {
             let plain =
                 |c: char| c.is_ascii_alphanumeric() || c == ':' || c == '.' || c.is_whitespace();
             let named = inside.split(|c: char| !c.is_ascii_alphabetic()).any(|word| word.len() > 2);
-            if !inside.chars().all(plain) || named {
+            // What opens another bracket is nothing, which the parser says.
+            if !inside.starts_with('[') && (!inside.chars().all(plain) || named) {
                 return Err(unsupported("duration expressions"));
             }
         } else if self.last_word.eq_ignore_ascii_case("offset") {
