@@ -2,6 +2,10 @@
 
 mod bad_buckets;
 mod command;
+mod demo;
+mod flags;
+mod help;
 mod inspecting;
+mod serving;
 mod uploading;
 mod verifying;

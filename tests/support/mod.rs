@@ -9,7 +9,7 @@
 //! | the shared data and queries | [`shared`], [`data_set_s`], [`data_set_edges`] |
 //! | a bucket with converted blocks | [`UploadedBucket`] |
 //! | a server on loopback | [`Server`] |
-//! | an HTTP answer | [`http::get`], [`http::post_form`] |
+//! | an HTTP answer | [`http::get`] |
 //!
 //! What is missing on the machine fails the test that needs it, and the message says what to
 //! install. Nothing skips.

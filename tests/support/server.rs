@@ -40,18 +40,6 @@ impl Server {
         server
     }
 
-    /// Starts `command`, which listens on a port of its own choice and says so in a line of its
-    /// output from which `announced` reads the address; then waits until `path` answers 200 there.
-    pub(crate) async fn start_announced(
-        command: &mut Command,
-        announced: impl Fn(&str) -> Option<SocketAddr>,
-        path: &str,
-    ) -> Self {
-        let mut server = Self::announced(command, announced);
-        server.await_ok(path).await;
-        server
-    }
-
     /// Starts `command`, which says its address in a line of its output once it listens there.
     pub(crate) fn announced(
         command: &mut Command,
@@ -118,6 +106,19 @@ impl Server {
     /// Its process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Waits until the process ends by itself, and returns its code.
+    pub(crate) fn ended(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + READY_WITHIN;
+        // Both streams close when the process ends.
+        while !matches!(
+            self.lines.recv_timeout(BETWEEN_PROBES),
+            Err(RecvTimeoutError::Disconnected)
+        ) {
+            assert!(Instant::now() < deadline, "it does not end:\n{}", self.output());
+        }
+        self.child.wait().expect("it is our child").code()
     }
 
     /// Waits until `path` answers 200; panics with the output if the process ends or time is over.

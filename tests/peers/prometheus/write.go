@@ -33,6 +33,7 @@ var kinds = map[string]func(dir string, rng *rand.Rand) error{
 	"overlap":    writeOverlap,
 	"disorder":   writeDisorder,
 	"head":       func(dir string, rng *rand.Rand) error { return writeHead(dir, rng, false) },
+	"node":       writeNode,
 	"head-st":    func(dir string, rng *rand.Rand) error { return writeHead(dir, rng, true) },
 }
 
