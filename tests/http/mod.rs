@@ -1,1 +1,7 @@
-//! The HTTP API of the querier.
+//! The HTTP API of the querier, asked of the real binary over blocks in a folder.
+
+mod answers;
+mod bucket_changes;
+mod place;
+mod refusals;
+mod server;
