@@ -4,6 +4,7 @@
 #   make test        every test; needs Go 1.26, Python 3 with venv, Node and npm
 #   make test-fast   unit tests and house rules: Rust only, quick
 #   make bench       Stoa beside a real Prometheus 3.16, as a table (builds a release)
+#   make proto       makes the code of the wire messages from flight/proto/schema
 #   make fmt         formats Rust and Go
 #   make lint        clippy and go vet
 
@@ -18,7 +19,7 @@ export DURATION PORT
 
 GO_MODULES := $(dir $(wildcard tests/peers/*/go.mod benches/peers/*/go.mod))
 
-.PHONY: help demo test test-fast bench fmt lint
+.PHONY: help demo test test-fast bench proto fmt lint
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
@@ -35,6 +36,9 @@ test-fast:
 
 bench:
 	benches/peers/run
+
+proto:
+	STOA_WRITE_GENERATED=1 cargo test --workspace --locked --test integration -- flight::generated
 
 fmt:
 	cargo fmt --all

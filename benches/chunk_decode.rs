@@ -1,7 +1,7 @@
 //! Decoding of chunks into columns.
 
 use criterion::{Criterion, Throughput};
-use ingest::tsdb::chunk::{Encoding, Floats};
+use engine::chunk::{Encoding, Floats};
 
 use crate::tsdb_block::{Values, chunks};
 

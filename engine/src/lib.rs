@@ -5,6 +5,7 @@
 //! |---|---|
 //! | [`model`] | labels, matchers, time ranges, histograms, label tables: pure values |
 //! | [`regex`] | Go's RE2 syntax, compiled for Rust |
+//! | [`chunk`] | Prometheus' chunk encodings, decoded into flat columns |
 //! | [`block`] | the block format: schemas, writer, reader, `meta.json`, verification |
 //! | [`bucket`] | object storage by Thanos' configuration; commits |
 //! | [`catalog`] | which blocks exist, and which are set aside |
@@ -22,6 +23,7 @@
 pub mod block;
 pub mod bucket;
 pub mod catalog;
+pub mod chunk;
 pub mod dedup;
 pub mod error;
 pub mod merge;

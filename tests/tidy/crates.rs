@@ -8,13 +8,14 @@ use crate::support::repository;
 use super::{none, text};
 
 /// The crates that each crate may depend on: `deploy/bin → flight → promql → engine` and
-/// `deploy/bin → ingest → engine`.
-const MAY_KNOW: [(&str, &[&str]); 5] = [
+/// `deploy/bin → ingest → engine`; `proto` is the wire messages of both sides.
+const MAY_KNOW: [(&str, &[&str]); 6] = [
     ("engine", &[]),
-    ("ingest", &["engine"]),
+    ("proto", &[]),
+    ("ingest", &["engine", "proto"]),
     ("promql", &["engine"]),
-    ("flight", &["promql", "engine"]),
-    ("stoa", &["flight", "promql", "ingest", "engine"]),
+    ("flight", &["promql", "engine", "proto"]),
+    ("stoa", &["flight", "promql", "ingest", "engine", "proto"]),
 ];
 
 /// Crates whose types cross seams: a second version of one would not fit the first.
@@ -65,7 +66,7 @@ fn versions_and_features_stand_in_the_workspace() {
     let mut found = Vec::new();
     for member in ["Cargo.toml", "engine/Cargo.toml", "ingest/Cargo.toml", "promql/Cargo.toml"]
         .into_iter()
-        .chain(["flight/Cargo.toml"])
+        .chain(["flight/Cargo.toml", "flight/proto/Cargo.toml"])
     {
         let mut section = String::new();
         for line in text(member.as_ref()).lines() {

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use engine::chunk::{Floats, Histograms};
 use engine::model::{ABSENT, LabelColumn, LabelTable, METRIC_NAME, TimeRange};
 use engine::{Error, ErrorKind, Result};
 
-use super::chunk::{Floats, Histograms};
 use super::files::BlockFiles;
 use super::index::{ChunkMeta, Index, SeriesEntry, Symbols, Version};
 use super::meta::TsdbMeta;

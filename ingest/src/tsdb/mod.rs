@@ -7,7 +7,6 @@
 //! | [`meta`] | `meta.json` |
 //! | [`index`] | index versions 1 and 2: table of contents, symbols, series, the list of all series |
 //! | [`segment`] | chunk segments: framing and checksums |
-//! | [`chunk`] | every chunk encoding, decoded into flat columns |
 //! | [`tombstones`] | deleted intervals |
 //! | [`block`] | a block opened: its label table, and [`block::TsdbBlock::scan`] over its samples |
 //!
@@ -21,14 +20,12 @@
 //!   whatever the block's size.
 
 pub mod block;
-pub mod chunk;
 pub mod files;
 pub mod index;
 pub mod meta;
 pub mod segment;
 pub mod tombstones;
 
-mod bits;
 mod cursor;
 mod sequential;
 

@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use bytes::Bytes;
+use engine::chunk::Encoding;
 use engine::{Error, Result};
 
-use super::chunk::Encoding;
 use super::cursor::Cursor;
 use super::files::BlockFiles;
 use super::index::ChunkMeta;

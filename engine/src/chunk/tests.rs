@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use engine::model::HistogramCounts;
+use crate::model::HistogramCounts;
 use proptest::prelude::*;
 
 use super::*;
@@ -44,7 +44,7 @@ fn decode(encoding: Encoding, chunk: &[u8]) -> Result<usize> {
         assert_eq!(histograms.starts.len(), histograms.len());
         assert_eq!(histograms.samples.len(), histograms.len());
         for histogram in &histograms.samples {
-            let buckets = |spans: &[engine::model::Span]| {
+            let buckets = |spans: &[crate::model::Span]| {
                 spans.iter().map(|span| span.length as usize).sum::<usize>()
             };
             let (positive, negative) = match &histogram.counts {
@@ -103,7 +103,7 @@ fn chunks_follow_each_other_in_one_buffer() {
 fn unknown_encodings_are_unsupported() {
     for byte in [0, 7, 255] {
         let error = Encoding::from_byte(byte).unwrap_err();
-        assert_eq!(error.kind(), engine::ErrorKind::Unsupported);
+        assert_eq!(error.kind(), crate::ErrorKind::Unsupported);
     }
 }
 

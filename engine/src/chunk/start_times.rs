@@ -3,9 +3,9 @@
 //! A header byte says whether the first sample's is known (bit 7) and from which sample on each one
 //! carries a delta (bits 0–6, 0 is never). Deltas count from the timestamp of the sample before.
 
-use engine::Result;
+use crate::Result;
 
-use crate::tsdb::bits::Bits;
+use super::bits::Bits;
 
 /// The state of a chunk's start timestamps.
 #[derive(Debug, Clone)]

@@ -1,13 +1,13 @@
 //! Histogram chunks with whole counts (`tsdb/chunkenc/histogram.go`, `histogram_st.go`).
 
-use engine::Result;
-use engine::model::{CounterResetHint, Histogram, HistogramCounts, is_stale};
+use crate::Result;
+use crate::model::{CounterResetHint, Histogram, HistogramCounts, is_stale};
 
 use super::Histograms;
+use super::bits::Bits;
 use super::layout::{Header, Layout};
 use super::start_times::StartTimes;
 use super::xor::{Window, read_value};
-use crate::tsdb::bits::Bits;
 
 /// One side's buckets as the stream holds them: differences to the bucket before, and how fast each
 /// difference moves from sample to sample.
@@ -125,7 +125,7 @@ pub(super) fn stale(counts: HistogramCounts) -> Histogram {
         counter_reset_hint: CounterResetHint::Unknown,
         schema: 0,
         zero_threshold: 0.0,
-        sum: f64::from_bits(engine::model::STALE_NAN_BITS),
+        sum: f64::from_bits(crate::model::STALE_NAN_BITS),
         positive_spans: Vec::new(),
         negative_spans: Vec::new(),
         custom_values: Vec::new(),

@@ -1,10 +1,10 @@
 //! What all histograms of a chunk share (`tsdb/chunkenc/histogram_meta.go`): schema, zero threshold,
 //! spans, custom bounds; and the chunk's header.
 
-use engine::model::{CounterResetHint, Span};
-use engine::{Error, Result};
+use crate::model::{CounterResetHint, Span};
+use crate::{Error, Result};
 
-use crate::tsdb::bits::Bits;
+use super::bits::Bits;
 
 /// The schema of custom bounds (`histogram.CustomBucketsSchema`).
 const CUSTOM: i64 = -53;

@@ -1,15 +1,15 @@
 //! Histogram chunks with float counts (`tsdb/chunkenc/float_histogram.go`, `float_histogram_st.go`):
 //! every number but the timestamp is an XOR stream of its own.
 
-use engine::Result;
-use engine::model::{Histogram, HistogramCounts, is_stale};
+use crate::Result;
+use crate::model::{Histogram, HistogramCounts, is_stale};
 
 use super::Histograms;
+use super::bits::Bits;
 use super::histogram::stale;
 use super::layout::{Header, Layout};
 use super::start_times::StartTimes;
 use super::xor::{Window, read_value};
-use crate::tsdb::bits::Bits;
 
 /// One XOR stream.
 #[derive(Debug, Clone, Copy)]

@@ -7,9 +7,9 @@
 //! value      0 same | 10 bits of the last window | 11 + 5 leading + 6 width + bits
 //! ```
 
-use engine::{Error, Result};
+use crate::{Error, Result};
 
-use crate::tsdb::bits::{Bits, signed};
+use super::bits::{Bits, signed};
 
 /// The window of significant bits that an XOR stream is in.
 #[derive(Debug, Clone, Copy)]

@@ -2,8 +2,9 @@
 //! (`tsdb/chunkenc`).
 //!
 //! Decoders write flat columns: timestamps, values and start timestamps as slices that are used again
-//! for every chunk, histograms as [`engine::model::Histogram`]s.
+//! for every chunk, histograms as [`crate::model::Histogram`]s.
 
+mod bits;
 mod float_histogram;
 mod histogram;
 mod layout;
@@ -14,8 +15,8 @@ mod xor2;
 #[cfg(test)]
 mod tests;
 
-use engine::model::Histogram;
-use engine::{Error, Result};
+use crate::model::Histogram;
+use crate::{Error, Result};
 
 /// How a chunk is encoded (`chunkenc.Encoding`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +37,7 @@ pub enum Encoding {
 
 impl Encoding {
     /// The encoding of a chunk's encoding byte; an unknown one is an
-    /// [`Unsupported`](engine::ErrorKind::Unsupported) error.
+    /// [`Unsupported`](crate::ErrorKind::Unsupported) error.
     pub fn from_byte(byte: u8) -> Result<Self> {
         match byte {
             1 => Ok(Self::Xor),

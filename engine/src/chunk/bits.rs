@@ -3,7 +3,7 @@
 //! Reading past the end gives zeros and moves on: a decoder checks once, at its end, that it stayed
 //! inside ([`Bits::finish`]). So the hot loops carry no error.
 
-use engine::{Error, Result};
+use crate::{Error, Result};
 
 /// A position in a stream of bits.
 #[derive(Debug, Clone)]

@@ -14,12 +14,12 @@
 //! value      0 same | 10 bits of the last window | 110 + window + bits | 111 stale marker
 //! ```
 
-use engine::model::STALE_NAN_BITS;
-use engine::{Error, Result};
+use crate::model::STALE_NAN_BITS;
+use crate::{Error, Result};
 
+use super::bits::Bits;
 use super::start_times::StartTimes;
 use super::xor::Window;
-use crate::tsdb::bits::Bits;
 
 /// The value chain: XOR against the last value that was no stale marker.
 struct Values {

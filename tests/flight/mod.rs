@@ -1,0 +1,3 @@
+//! The wire protocols between Stoa, Thanos and Prometheus.
+
+mod generated;
