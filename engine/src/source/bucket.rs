@@ -1,5 +1,6 @@
 //! The blocks of a bucket behind the seam of all samples.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -7,7 +8,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use futures::{StreamExt, stream};
 use hashbrown::HashSet;
 
-use super::{Listing, Resolved, Select, SelectOptions, SeriesSource};
+use super::{Extent, Listing, Resolved, Select, SelectOptions, SeriesSource};
 use crate::block::BlockMeta;
 use crate::catalog::Catalog;
 use crate::dedup::DedupExec;
@@ -119,6 +120,17 @@ fn limited<T>(mut items: Vec<T>, limit: usize, warnings: Vec<String>) -> Listing
 
 #[async_trait]
 impl SeriesSource for BucketSource {
+    fn extents(&self) -> Vec<Extent> {
+        let mut ranges: BTreeMap<Labels, TimeRange> = BTreeMap::new();
+        for meta in &self.catalog.snapshot().blocks {
+            // The catalog sets a block aside whose labels are none.
+            let Ok(labels) = meta.external_labels() else { continue };
+            let range = ranges.entry(labels).or_insert_with(|| meta.range());
+            *range = range.union(&meta.range());
+        }
+        ranges.into_iter().map(|(labels, range)| Extent { labels, range }).collect()
+    }
+
     async fn resolve(&self, wanted: &Select, options: &SelectOptions) -> Result<Resolved> {
         let (selected, warnings) = self.select(&wanted.matchers, wanted.range, options).await?;
         let limit = options.series_limit;

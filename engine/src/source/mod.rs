@@ -117,9 +117,24 @@ pub struct Resolved {
     pub warnings: Vec<String>,
 }
 
+/// Where a source has samples: under which external labels, and from when to when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extent {
+    /// External labels that all its series have.
+    pub labels: Labels,
+    /// From the earliest sample that it may have to the latest.
+    pub range: TimeRange,
+}
+
 /// Anything that has samples: blocks of a bucket, memory, and later remote stores.
 #[async_trait]
 pub trait SeriesSource: std::fmt::Debug + Send + Sync {
+    /// What the source has now, one entry a set of external labels, in their order. Nothing if it has
+    /// no samples; a source that does not know may have anything at any time.
+    fn extents(&self) -> Vec<Extent> {
+        vec![Extent { labels: Labels::empty(), range: TimeRange::ALL }]
+    }
+
     /// Finds the series of `select` and plans the reading of their samples.
     async fn resolve(&self, select: &Select, options: &SelectOptions) -> Result<Resolved>;
 

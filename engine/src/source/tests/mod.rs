@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use self::fixture::{
     Fixture, Samples, TestBlock, bits, drain, labels, matcher, metric, options, run,
 };
-use super::{Columns, DedupFunc, SelectOptions, SeriesSource};
+use super::{Columns, DedupFunc, Extent, SelectOptions, SeriesSource};
 use crate::ErrorKind;
 use crate::block::Block;
 use crate::bucket::Bucket;
@@ -55,6 +55,22 @@ pub(crate) async fn test_block() -> (Bucket, Block) {
 
 fn plain() -> SelectOptions {
     SelectOptions { dedup: false, ..SelectOptions::default() }
+}
+
+/// One extent a set of external labels, over all its blocks and no others.
+#[tokio::test]
+async fn extents_are_those_of_the_blocks() {
+    let of = |replica: &str, hours: std::ops::Range<i64>| TestBlock {
+        external: labels(&[("replica", replica)]),
+        ..block(hours.start * HOUR..hours.end * HOUR, vec![(labels(&[("__name__", "m")]), vec![])])
+    };
+    let fixture = Fixture::of(vec![of("b", 2..4), of("a", 0..2), of("b", 6..8)]).await;
+    let extent = |replica: &str, hours: std::ops::Range<i64>| Extent {
+        labels: labels(&[("replica", replica)]),
+        range: TimeRange::new(hours.start * HOUR, hours.end * HOUR - 1),
+    };
+    assert_eq!(fixture.source.extents(), [extent("a", 0..2), extent("b", 2..8)]);
+    assert_eq!(Fixture::of(vec![]).await.source.extents(), []);
 }
 
 /// Twelve blocks of 2 h, 30 series with awkward values: what comes back is what was written.
