@@ -18,6 +18,7 @@
 //! row alone is longer.
 
 mod bucket;
+mod chunked;
 mod memory;
 mod roster;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use crate::Result;
 use crate::model::{Labels, Matcher, TimeRange};
 
 pub use bucket::BucketSource;
+pub use chunked::{ChunkBuffer, ChunkedExec, ChunkedSeries, EncodedChunk};
 pub use memory::MemorySource;
 pub use roster::{Grouping, Roster, RosterBuilder, SeriesKind};
 #[cfg(test)]

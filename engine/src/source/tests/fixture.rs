@@ -40,7 +40,7 @@ pub(super) struct Fixture {
     written: u64,
 }
 
-pub(super) fn labels(pairs: &[(&str, &str)]) -> Labels {
+pub(in crate::source) fn labels(pairs: &[(&str, &str)]) -> Labels {
     Labels::new(pairs.iter().copied()).unwrap()
 }
 
@@ -121,10 +121,10 @@ impl Fixture {
 }
 
 /// A series of the answer: labels, timestamps, and values unless they are null.
-pub(super) type Run = (Labels, Vec<i64>, Option<Vec<f64>>);
+pub(in crate::source) type Run = (Labels, Vec<i64>, Option<Vec<f64>>);
 
 /// Executes the plan; checks what run batches promise.
-pub(super) async fn run(resolved: &Resolved) -> Result<Vec<Run>> {
+pub(in crate::source) async fn run(resolved: &Resolved) -> Result<Vec<Run>> {
     let mut runs: Vec<Run> = Vec::new();
     let mut last: Option<u32> = None;
     for partition in 0..resolved.runs.properties().partitioning.partition_count() {
@@ -173,12 +173,12 @@ pub(super) fn matcher(name: &str, value: &str) -> Matcher {
 }
 
 /// Everything of metric `metric` in `range`.
-pub(super) fn metric(metric: &str, range: TimeRange) -> Select {
+pub(in crate::source) fn metric(metric: &str, range: TimeRange) -> Select {
     let matchers = vec![matcher("__name__", metric)];
     Select { matchers, range, columns: Columns::Values, counter: false }
 }
 
-pub(super) fn options(dedup: Option<DedupFunc>) -> SelectOptions {
+pub(in crate::source) fn options(dedup: Option<DedupFunc>) -> SelectOptions {
     SelectOptions {
         dedup: dedup.is_some(),
         dedup_func: dedup.unwrap_or_default(),

@@ -9,9 +9,8 @@ use std::sync::Arc;
 use datafusion::physical_plan::{ExecutionPlan, displayable};
 use proptest::prelude::*;
 
-use self::fixture::{
-    Fixture, Samples, TestBlock, bits, drain, labels, matcher, metric, options, run,
-};
+use self::fixture::{Fixture, Samples, TestBlock, bits, drain, matcher};
+pub(in crate::source) use self::fixture::{labels, metric, options, run};
 use super::{Columns, DedupFunc, Extent, SelectOptions, SeriesSource};
 use crate::ErrorKind;
 use crate::block::Block;
