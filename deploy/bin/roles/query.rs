@@ -237,6 +237,7 @@ impl QuerierArgs {
             series_limit: or_default(self.series_limit, built_in.series_limit),
             samples_limit: or_default(self.samples_limit, built_in.samples_limit),
             partitions: threads::count(),
+            ..built_in
         };
         let prefix = match self.route_prefix.as_str() {
             "" => path_of(&self.external_prefix),

@@ -2,21 +2,21 @@
 
 /// A sorted run; of equal timestamps that of the greater `rank` is taken.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Sorted<'a> {
-    pub(super) ts: &'a [i64],
-    pub(super) rank: u32,
+pub(crate) struct Sorted<'a> {
+    pub(crate) ts: &'a [i64],
+    pub(crate) rank: u32,
 }
 
 /// Consecutive samples of one run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Taken {
-    pub(super) run: usize,
-    pub(super) start: usize,
-    pub(super) end: usize,
+pub(crate) struct Taken {
+    pub(crate) run: usize,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
 }
 
 /// The union of all runs by distinct timestamps, as stretches in order of time.
-pub(super) fn merge(runs: &[Sorted<'_>], taken: &mut Vec<Taken>) {
+pub(crate) fn merge(runs: &[Sorted<'_>], taken: &mut Vec<Taken>) {
     taken.clear();
     let mut at = vec![0; runs.len()];
     loop {

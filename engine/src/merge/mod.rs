@@ -20,5 +20,6 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use algo::{Sorted, Taken, merge};
 pub use stream::MergeExec;
 pub(crate) use stream::Passing;

@@ -33,7 +33,8 @@ mod wave;
 pub use cache::{BlockCache, OpenBlock};
 pub use exec::ScanExec;
 pub use values::ValuesExec;
+pub(crate) use values::{Settling, left_out};
 
-pub(crate) use plan::{ScanPlan, ScanSettings};
+pub(crate) use plan::{ScanPlan, ScanSettings, cut};
 pub(crate) use roster::resolve;
 pub(crate) use select::{Selection, select};

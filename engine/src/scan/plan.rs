@@ -198,7 +198,7 @@ pub(super) fn wanted_runs(
 
 /// Contiguous ranges of the roster with about equal numbers of samples; none so small that the
 /// work would not pay for another partition.
-fn cut(roster: &Roster, most: usize) -> Vec<Range<u32>> {
+pub(crate) fn cut(roster: &Roster, most: usize) -> Vec<Range<u32>> {
     let series = roster.len();
     let total: u64 = (0..series).map(|at| roster.samples(at)).sum();
     let worth = (total / BATCH_SAMPLES as u64 / 2) as usize;

@@ -17,9 +17,12 @@
 //! series follow each other, in order of time. A batch holds about 64 Ki samples at most, unless one
 //! row alone is longer.
 
+pub(crate) mod arrange;
 mod bucket;
 mod chunked;
+mod fanout;
 mod memory;
+pub mod pieces;
 mod roster;
 #[cfg(test)]
 mod tests;
@@ -35,6 +38,7 @@ use crate::model::{Labels, Matcher, TimeRange};
 
 pub use bucket::BucketSource;
 pub use chunked::{ChunkBuffer, ChunkedExec, ChunkedSeries, EncodedChunk};
+pub use fanout::{Child, Children, FanoutExec, FanoutSource};
 pub use memory::MemorySource;
 pub use roster::{Grouping, Roster, RosterBuilder, SeriesKind};
 #[cfg(test)]
@@ -91,6 +95,21 @@ pub struct SelectOptions {
     pub samples_limit: usize,
     /// How many partitions a plan may have.
     pub partitions: usize,
+    /// Labels that are external labels of some source of the query. A source that may choose the
+    /// order of its roster leaves them out of block order, as a bucket does: then nothing has to be
+    /// sorted where sources meet.
+    pub trailing_labels: Vec<String>,
+    /// Which of several sources are asked: those whose `__address__` one of these selectors accepts;
+    /// all of them without a selector (Thanos' `storeMatch[]`).
+    pub source_matchers: Vec<Vec<Matcher>>,
+}
+
+impl SelectOptions {
+    /// Whether label `name` takes no part in the order of a roster.
+    pub(crate) fn trails(&self, name: &str) -> bool {
+        let is = |label: &String| label == name;
+        self.replica_labels.iter().any(is) || self.trailing_labels.iter().any(is)
+    }
 }
 
 impl Default for SelectOptions {
@@ -103,6 +122,8 @@ impl Default for SelectOptions {
             series_limit: 500_000,
             samples_limit: 500_000_000,
             partitions: 2,
+            trailing_labels: Vec::new(),
+            source_matchers: Vec::new(),
         }
     }
 }

@@ -5,14 +5,14 @@ use crate::model::is_stale;
 
 /// The last value of a counter, remembered from run to run.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Settling {
+pub(crate) struct Settling {
     /// The series, its last value, and whether samples below it are still left out.
     last: Option<(u32, f64)>,
     active: bool,
 }
 
 /// The counter rule on one run: how many of its first samples are left out.
-pub(super) fn left_out(
+pub(crate) fn left_out(
     state: &mut Settling,
     series: u32,
     settle: i64,

@@ -19,4 +19,5 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use assemble::{Settling, left_out};
 pub use stream::ValuesExec;

@@ -1,7 +1,9 @@
 //! The source on blocks of the real writer, against what was written.
 
 mod damage;
+mod fanout;
 mod fixture;
+mod pieces;
 mod replicas;
 
 use std::sync::Arc;

@@ -1,0 +1,229 @@
+//! The samples of one series out of pieces from several sources: pure functions on slices.
+
+use std::borrow::Cow;
+
+use crate::dedup::{Pick, Replica, SETTLED, lanes, pick};
+use crate::merge::{Sorted, Taken, merge};
+use crate::model::is_stale;
+use crate::source::DedupFunc;
+
+/// Consecutive samples of one replica, from one source.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Piece<'a> {
+    /// The rank of the replica.
+    pub(super) replica: u32,
+    /// The number of the source: the order of preference.
+    pub(super) source: u32,
+    /// Bounds: those of the samples, or of the chunk that they came from.
+    pub(super) min: i64,
+    pub(super) max: i64,
+    /// Timestamps in ms, strictly ascending.
+    pub(super) ts: &'a [i64],
+    /// One a timestamp; none if only timestamps were read and no stale marker is among them.
+    pub(super) values: Option<&'a [f64]>,
+}
+
+/// A stretch that is taken: piece, first sample, one past the last, and how long a counter may settle
+/// ([`Pick::settle`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Stretch {
+    pub(super) piece: usize,
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) settle: i64,
+}
+
+/// Buffers that are used again for every series.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    taken: Vec<Taken>,
+    picks: Vec<Pick>,
+}
+
+/// What of `pieces` makes the series, in order of time; sorts the pieces.
+pub(super) fn take(
+    dedup: Option<DedupFunc>,
+    pieces: &mut Vec<Piece<'_>>,
+    scratch: &mut Scratch,
+    out: &mut Vec<Stretch>,
+) {
+    out.clear();
+    pieces.retain(|piece| !piece.ts.is_empty());
+    match dedup {
+        None => {
+            pieces.sort_by_key(|piece| (piece.ts[0], piece.source));
+            join(&numbered(pieces), scratch, out);
+        }
+        Some(DedupFunc::Penalty) => {
+            pieces.sort_by(|a, b| {
+                let key = |p: &Piece<'_>| (p.min, p.max);
+                key(a).cmp(&key(b)).then_with(|| data_order(b).cmp(&data_order(a)))
+            });
+            pieces.dedup_by(|later, kept| is_copy(later, kept));
+            let lanes = lanes(pieces.iter().map(|piece| (piece.min, piece.max)));
+            let count = lanes.iter().max().map_or(0, |max| max + 1);
+            let mut of_lane = vec![Vec::new(); count];
+            for (at, lane) in lanes.into_iter().enumerate() {
+                of_lane[lane].push(at);
+            }
+            let replicas = of_lane
+                .into_iter()
+                .map(|lane| {
+                    let mut stretches = Vec::new();
+                    let lane: Vec<_> = lane.into_iter().map(|at| (at, pieces[at])).collect();
+                    join(&lane, scratch, &mut stretches);
+                    stretches
+                })
+                .collect();
+            choose(DedupFunc::Penalty, pieces, replicas, scratch, out);
+        }
+        Some(func) => {
+            pieces.sort_by_key(|piece| (piece.replica, piece.ts[0], piece.source));
+            let all = numbered(pieces);
+            let replicas = all
+                .chunk_by(|(_, a), (_, b)| a.replica == b.replica)
+                .map(|of_replica| {
+                    let mut stretches = Vec::new();
+                    join(of_replica, scratch, &mut stretches);
+                    stretches
+                })
+                .collect();
+            choose(func, pieces, replicas, scratch, out);
+        }
+    }
+}
+
+fn numbered<'a>(pieces: &[Piece<'a>]) -> Vec<(usize, Piece<'a>)> {
+    pieces.iter().copied().enumerate().collect()
+}
+
+/// What stands at the beginning of a chunk's bytes: how many samples, and the first value. (The
+/// first timestamps are equal where this decides.)
+fn data_order(piece: &Piece<'_>) -> (usize, u64) {
+    let first = piece.values.and_then(|values| values.first());
+    (piece.ts.len(), first.map_or(0, |value| value.to_bits()))
+}
+
+/// Whether two pieces are the same chunk, from two sources.
+fn is_copy(a: &Piece<'_>, b: &Piece<'_>) -> bool {
+    let bits = |values: Option<&[f64]>, other: Option<&[f64]>| match (values, other) {
+        (Some(a), Some(b)) => a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits()),
+        (None, None) => true,
+        _ => false,
+    };
+    (a.min, a.max) == (b.min, b.max) && a.ts == b.ts && bits(a.values, b.values)
+}
+
+/// Pieces of one replica, by their first timestamps, as one sequence: of equal timestamps that of the
+/// first source is taken.
+fn join(pieces: &[(usize, Piece<'_>)], scratch: &mut Scratch, out: &mut Vec<Stretch>) {
+    let last = |piece: &Piece<'_>| piece.ts.last().copied().unwrap_or(i64::MIN);
+    let mut from = 0;
+    while from < pieces.len() {
+        // As many as overlap one another, one way or another.
+        let mut end = last(&pieces[from].1);
+        let mut to = from + 1;
+        while to < pieces.len() && pieces[to].1.ts[0] <= end {
+            end = end.max(last(&pieces[to].1));
+            to += 1;
+        }
+        match &pieces[from..to] {
+            [(at, piece)] => {
+                out.push(Stretch { piece: *at, start: 0, end: piece.ts.len(), settle: SETTLED });
+            }
+            overlapping => {
+                let runs: Vec<Sorted<'_>> = overlapping
+                    .iter()
+                    .map(|(_, piece)| Sorted { ts: piece.ts, rank: u32::MAX - piece.source })
+                    .collect();
+                merge(&runs, &mut scratch.taken);
+                out.extend(scratch.taken.iter().map(|taken| Stretch {
+                    piece: overlapping[taken.run].0,
+                    start: taken.start,
+                    end: taken.end,
+                    settle: SETTLED,
+                }));
+            }
+        }
+        from = to;
+    }
+}
+
+/// One replica: what it consists of, and its timestamps in a row.
+struct Sequence<'a> {
+    stretches: Vec<Stretch>,
+    ts: Cow<'a, [i64]>,
+    stale: Vec<u32>,
+}
+
+impl<'a> Sequence<'a> {
+    fn new(pieces: &[Piece<'a>], stretches: Vec<Stretch>, marks_stale: bool) -> Self {
+        let ts = match &stretches[..] {
+            [one] => (&pieces[one.piece].ts[one.start..one.end]).into(),
+            _ => {
+                let mut ts = Vec::new();
+                for s in &stretches {
+                    ts.extend_from_slice(&pieces[s.piece].ts[s.start..s.end]);
+                }
+                ts.into()
+            }
+        };
+        let mut stale = Vec::new();
+        let mut before = 0u32;
+        for s in &stretches {
+            if let Some(values) = pieces[s.piece].values.filter(|_| marks_stale) {
+                let values = &values[s.start..s.end];
+                let markers = values.iter().enumerate().filter(|&(_, &value)| is_stale(value));
+                stale.extend(markers.map(|(at, _)| before + at as u32));
+            }
+            before += (s.end - s.start) as u32;
+        }
+        Self { stretches, ts, stale }
+    }
+
+    /// Appends samples `from..to`.
+    fn copy(&self, from: usize, to: usize, mut settle: i64, out: &mut Vec<Stretch>) {
+        let mut before = 0;
+        for s in &self.stretches {
+            let length = s.end - s.start;
+            let (low, high) = (from.max(before), to.min(before + length));
+            if low < high {
+                let (start, end) = (s.start + low - before, s.start + high - before);
+                out.push(Stretch { piece: s.piece, start, end, settle });
+                if settle <= self.ts[high - 1] {
+                    settle = SETTLED;
+                }
+            }
+            before += length;
+            if before >= to {
+                return;
+            }
+        }
+    }
+}
+
+/// Makes replicas one.
+fn choose(
+    func: DedupFunc,
+    pieces: &[Piece<'_>],
+    replicas: Vec<Vec<Stretch>>,
+    scratch: &mut Scratch,
+    out: &mut Vec<Stretch>,
+) {
+    if let [only] = &replicas[..] {
+        out.extend_from_slice(only);
+        return;
+    }
+    let marks_stale = func == DedupFunc::Coverage;
+    let sequences: Vec<Sequence<'_>> = replicas
+        .into_iter()
+        .map(|stretches| Sequence::new(pieces, stretches, marks_stale))
+        .collect();
+    let replicas: Vec<Replica<'_>> =
+        sequences.iter().map(|s| Replica { ts: &s.ts, stale: &s.stale }).collect();
+    scratch.picks.clear();
+    pick(func, &replicas, &mut scratch.picks);
+    for p in &scratch.picks {
+        sequences[p.replica].copy(p.start, p.end, p.settle, out);
+    }
+}

@@ -1,0 +1,251 @@
+//! The operator: the children's runs, series by series of the union.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use arrow::array::{ArrayRef, Float64Array, Int64Array, UInt32Array};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use datafusion::error::Result as DfResult;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::metrics::{
+    BaselineMetrics, ExecutionPlanMetricsSet, Gauge, MetricBuilder,
+};
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+use futures::Stream;
+
+use super::algo::{Piece, Scratch, Stretch, take};
+use super::inputs::{Input, Row, Stash};
+use super::union::Union;
+use crate::scan::frame::{properties, run_operator};
+use crate::scan::located::{BATCH_SAMPLES, list};
+use crate::scan::{Settling, left_out};
+use crate::source::{DedupFunc, Select, SelectOptions, run_schema};
+use crate::{Error, Result};
+
+/// What the operator knows of the query.
+#[derive(Debug)]
+pub(super) struct Plan {
+    union: Union,
+    names: Vec<String>,
+    dedup: Option<DedupFunc>,
+    counter: bool,
+}
+
+impl Plan {
+    pub(super) fn new(
+        union: Union,
+        names: Vec<String>,
+        select: &Select,
+        options: &SelectOptions,
+    ) -> Self {
+        let dedup = options.dedup.then_some(options.dedup_func);
+        Self { union, names, dedup, counter: select.counter }
+    }
+}
+
+/// Merges the runs of several sources and makes replicas one.
+#[derive(Debug)]
+pub struct FanoutExec {
+    plan: Arc<Plan>,
+    inputs: Vec<Arc<dyn ExecutionPlan>>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl FanoutExec {
+    pub(super) fn new(plan: Arc<Plan>, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
+        let properties = properties(run_schema(), 1);
+        Self { plan, inputs, properties, metrics: ExecutionPlanMetricsSet::new() }
+    }
+
+    fn on(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> DfResult<Arc<dyn ExecutionPlan>> {
+        Ok(Arc::new(Self::new(Arc::clone(&self.plan), children)))
+    }
+}
+
+impl DisplayAs for FanoutExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let func = match self.plan.dedup {
+            None => "none",
+            Some(DedupFunc::Coverage) => "coverage",
+            Some(DedupFunc::Penalty) => "penalty",
+            Some(DedupFunc::Chain) => "chain",
+        };
+        let Union { series, replicated, .. } = self.plan.union;
+        write!(
+            f,
+            "FanoutExec: dedup={func}, replicated={replicated}, series={series}, sources=[{}]",
+            self.plan.names.join(", ")
+        )
+    }
+}
+
+impl ExecutionPlan for FanoutExec {
+    run_operator!("FanoutExec");
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        self.inputs.iter().collect()
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> DfResult<SendableRecordBatchStream> {
+        let inputs = self.inputs.iter().zip(&self.plan.names).enumerate();
+        let inputs = inputs
+            .map(|(at, (input, name))| Input::new(at as u32, name, input, &context))
+            .collect::<DfResult<Vec<_>>>()?;
+        Ok(Box::pin(Merging {
+            stash: Stash::new(self.plan.union.series),
+            plan: Arc::clone(&self.plan),
+            inputs,
+            next: 0,
+            rows: Rows::default(),
+            settling: Settling::default(),
+            scratch: Scratch::default(),
+            stretches: Vec::new(),
+            metrics: BaselineMetrics::new(&self.metrics, partition),
+            peak: MetricBuilder::new(&self.metrics).peak_memory_usage("peak_memory", partition),
+            memory: MemoryConsumer::new("FanoutExec").register(context.memory_pool()),
+        }))
+    }
+}
+
+struct Merging {
+    plan: Arc<Plan>,
+    inputs: Vec<Input>,
+    stash: Stash,
+    /// The next series of the union.
+    next: usize,
+    rows: Rows,
+    settling: Settling,
+    scratch: Scratch,
+    stretches: Vec<Stretch>,
+    metrics: BaselineMetrics,
+    peak: Gauge,
+    memory: MemoryReservation,
+}
+
+impl Merging {
+    fn poll_batch(&mut self, context: &mut Context<'_>) -> Poll<Option<DfResult<RecordBatch>>> {
+        let plan = Arc::clone(&self.plan);
+        while self.next < plan.union.series && self.rows.ts.len() < BATCH_SAMPLES {
+            for (input, place) in self.inputs.iter_mut().zip(&plan.union.places) {
+                let until = place.until[self.next];
+                ready!(input.poll_passed(until, place, &mut self.stash, context))?;
+            }
+            let time = self.metrics.elapsed_compute().clone();
+            let _timer = time.timer();
+            let held = self.stash.held() + self.rows.held();
+            self.memory.try_resize(held)?;
+            self.peak.set_max(held);
+            let rows = self.stash.take(self.next);
+            self.series(&rows)?;
+            self.next += 1;
+        }
+        let rows = std::mem::take(&mut self.rows);
+        if rows.series.is_empty() {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(Some(rows.finish().map_err(Into::into)))
+    }
+
+    fn series(&mut self, rows: &[Row]) -> Result<()> {
+        let mut pieces: Vec<Piece<'_>> = Vec::with_capacity(rows.len());
+        for row in rows {
+            pieces.extend(row.piece()?);
+        }
+        take(self.plan.dedup, &mut pieces, &mut self.scratch, &mut self.stretches);
+        let series = self.next as u32;
+        let reads = self.stretches.iter().any(|s| pieces[s.piece].values.is_some());
+        let before = self.rows.ts.len();
+        let mut settled: Option<i64> = None;
+        for s in &self.stretches {
+            let piece = &pieces[s.piece];
+            let mut start = s.start;
+            if let Some(values) = piece.values.filter(|_| self.plan.counter) {
+                let (ts, values) = (&piece.ts[start..s.end], &values[start..s.end]);
+                let goes_on = settled == Some(s.settle);
+                start += left_out(&mut self.settling, series, s.settle, goes_on, ts, values);
+                settled = Some(s.settle);
+            }
+            self.rows.ts.extend_from_slice(&piece.ts[start..s.end]);
+            match piece.values {
+                Some(values) => self.rows.values.extend_from_slice(&values[start..s.end]),
+                // No stale marker is among them, and that is all that is asked.
+                None if reads => {
+                    let length = self.rows.values.len() + s.end - start;
+                    self.rows.values.resize(length, 0.0);
+                }
+                None => {}
+            }
+        }
+        self.rows.close(series, self.rows.ts.len() - before, reads);
+        Ok(())
+    }
+}
+
+impl Stream for Merging {
+    type Item = DfResult<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let polled = self.poll_batch(context);
+        self.metrics.record_poll(polled)
+    }
+}
+
+impl RecordBatchStream for Merging {
+    fn schema(&self) -> SchemaRef {
+        run_schema()
+    }
+}
+
+/// The run batch in the making.
+#[derive(Debug, Default)]
+struct Rows {
+    series: Vec<u32>,
+    lengths: Vec<usize>,
+    value_lengths: Vec<usize>,
+    has_values: Vec<bool>,
+    ts: Vec<i64>,
+    values: Vec<f64>,
+}
+
+impl Rows {
+    /// Makes the last `samples` samples a row.
+    fn close(&mut self, series: u32, samples: usize, has_values: bool) {
+        if samples == 0 {
+            return;
+        }
+        self.series.push(series);
+        self.lengths.push(samples);
+        self.value_lengths.push(if has_values { samples } else { 0 });
+        self.has_values.push(has_values);
+    }
+
+    fn held(&self) -> usize {
+        (self.ts.capacity() + self.values.capacity()) * 8
+    }
+
+    fn finish(self) -> Result<RecordBatch> {
+        let nulls = self.has_values.contains(&false).then(|| NullBuffer::from(self.has_values));
+        let (ts, values): (ArrayRef, ArrayRef) =
+            (Arc::new(Int64Array::from(self.ts)), Arc::new(Float64Array::from(self.values)));
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(UInt32Array::from(self.series)),
+            list(DataType::Int64, &self.lengths, ts, None)?,
+            list(DataType::Float64, &self.value_lengths, values, nulls)?,
+        ];
+        RecordBatch::try_new(run_schema(), columns)
+            .map_err(|e| Error::internal(format!("run batch: {e}")))
+    }
+}

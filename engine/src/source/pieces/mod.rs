@@ -1,0 +1,200 @@
+//! The encoded chunks of an answer as pieces for a fan-out: one row a chunk, with the chunk's bounds.
+//!
+//! ```text
+//! answer       series, each with its chunks by time
+//! members      chunks that overlap in time are dealt to lanes; each lane is a member of the roster
+//! PiecesExec   decodes a member's chunks one after the other, one row a chunk
+//! ```
+//!
+//! Two members of a roster may therefore have equal labels: copies of one series that overlap in
+//! time. Thanos makes pseudo replicas of them (`dedup.NewOverlapSplit`), out of the chunks of all
+//! replicas and stores at once; here that is left to [`FanoutExec`](super::FanoutExec), which is why
+//! each row also says the bounds of the chunk that it came from ([`piece_schema`]). (A
+//! [`ChunkBuffer`](super::ChunkBuffer) by itself joins what overlaps.)
+//!
+//! A chunk that cannot be decoded is noted in [`Damaged`], and the plan fails with a
+//! [`Corrupt`](ErrorKind::Corrupt) error: resolve again, and the chunk is left out with a warning, or
+//! refused without partial response.
+
+mod stream;
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use hashbrown::HashSet;
+use xxhash_rust::xxh64::xxh64;
+
+use super::arrange::Arrangement;
+use super::{ChunkedSeries, EncodedChunk, Resolved, Select, SelectOptions, SeriesKind, run_schema};
+use crate::dedup::lanes;
+use crate::model::{Labels, TimeRange};
+use crate::scan::cut;
+use crate::{Error, ErrorKind, Result};
+
+pub use stream::PiecesExec;
+
+/// Chunks that turned out damaged, by their hashes; shared by all answers of one origin.
+#[derive(Debug, Clone, Default)]
+pub struct Damaged(Arc<Mutex<HashSet<u64>>>);
+
+/// How many damaged chunks are remembered; an origin with more is not worth reading.
+const DAMAGED_MAX: usize = 4096;
+
+impl Damaged {
+    fn note(&self, chunk: &EncodedChunk) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= DAMAGED_MAX {
+            known.clear();
+        }
+        known.insert(hash(chunk));
+    }
+
+    fn snapshot(&self) -> HashSet<u64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+fn hash(chunk: &EncodedChunk) -> u64 {
+    xxh64(&chunk.bytes, 0)
+}
+
+/// What was answered.
+pub struct PieceAnswer {
+    /// Who answered; errors and warnings name it.
+    pub origin: String,
+    /// The series, each once ([`ChunkBuffer::series`](super::ChunkBuffer::series)).
+    pub series: Vec<ChunkedSeries>,
+    /// What could not be read.
+    pub warnings: Vec<String>,
+    /// Chunks of that origin known to be damaged.
+    pub damaged: Damaged,
+    /// Dropped with the last use of the chunks: whoever accounts for them learns it so.
+    pub held: Box<dyn Send + Sync>,
+}
+
+impl fmt::Debug for PieceAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PieceAnswer({}: {} series)", self.origin, self.series.len())
+    }
+}
+
+/// A lane of a series.
+#[derive(Debug)]
+struct Member {
+    labels: Labels,
+    kind: SeriesKind,
+    /// By time, none overlapping.
+    chunks: Vec<EncodedChunk>,
+}
+
+impl Member {
+    fn samples(&self) -> u64 {
+        self.chunks.iter().map(|chunk| chunk.samples() as u64).sum()
+    }
+}
+
+/// What [`PiecesExec`] decodes.
+struct Pieces {
+    origin: String,
+    /// In order of the roster.
+    members: Vec<Member>,
+    partitions: Vec<Range<u32>>,
+    range: TimeRange,
+    damaged: Damaged,
+    _held: Box<dyn Send + Sync>,
+}
+
+impl fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Pieces({}: {} members)", self.origin, self.members.len())
+    }
+}
+
+/// The schema of [`PiecesExec`]: run batches, and the bounds of the chunk that a row came from.
+pub fn piece_schema() -> SchemaRef {
+    let mut fields: Vec<_> = run_schema().fields().iter().cloned().collect();
+    fields.push(Arc::new(Field::new("chunk_min", DataType::Int64, false)));
+    fields.push(Arc::new(Field::new("chunk_max", DataType::Int64, false)));
+    Arc::new(Schema::new(fields))
+}
+
+/// The roster of an answer, without its replicas made one, and the plan of its samples.
+///
+/// # Errors
+/// [`Unavailable`](ErrorKind::Unavailable) for damaged chunks without partial response.
+pub fn resolve_pieces(
+    answer: PieceAnswer,
+    select: &Select,
+    options: &SelectOptions,
+) -> Result<Resolved> {
+    let PieceAnswer { origin, series, mut warnings, damaged, held } = answer;
+    let known = damaged.snapshot();
+    let mut members = Vec::with_capacity(series.len());
+    let (mut histograms, mut left_out) = (0, 0usize);
+    for ChunkedSeries { labels, mut chunks } in series {
+        chunks.retain(|chunk| chunk.range.overlaps(&select.range));
+        if !known.is_empty() {
+            let before = chunks.len();
+            chunks.retain(|chunk| !known.contains(&hash(chunk)));
+            left_out += before - chunks.len();
+        }
+        let all = chunks.len();
+        chunks.retain(|chunk| chunk.encoding.is_float());
+        let kind = match (all, chunks.len()) {
+            (0, _) => continue,
+            (all, floats) if all == floats => SeriesKind::Float,
+            (_, 0) => SeriesKind::Histogram,
+            _ => SeriesKind::Mixed,
+        };
+        histograms += usize::from(kind != SeriesKind::Float);
+        in_order(&mut chunks);
+        members.extend(dealt(chunks).into_iter().map(|chunks| Member {
+            labels: labels.clone(),
+            kind,
+            chunks,
+        }));
+    }
+    if left_out > 0 {
+        let message = format!("{origin}: {left_out} damaged chunks are left out");
+        if !options.partial_response {
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        }
+        warnings.push(message);
+    }
+    if histograms > 0 {
+        warnings.push(format!("{origin}: native histograms of {histograms} series are left out"));
+    }
+    let sets: Vec<Labels> = members.iter().map(|member| member.labels.clone()).collect();
+    let arrangement = Arrangement::new(&sets, |name| options.trails(name));
+    let roster = arrangement.roster(|at| (members[at].kind, members[at].samples()));
+    let mut slots: Vec<Option<Member>> = members.into_iter().map(Some).collect();
+    let members = arrangement.order.iter().filter_map(|&at| slots[at as usize].take()).collect();
+    let partitions = cut(&roster, options.partitions);
+    let range = select.range;
+    let pieces = Pieces { origin, members, partitions, range, damaged, _held: held };
+    let runs = Arc::new(PiecesExec::new(Arc::new(pieces)));
+    Ok(Resolved { roster: Arc::new(roster), runs, warnings })
+}
+
+/// Chunks in Thanos' order (`AggrChunk.Compare`: data descends), each once.
+fn in_order(chunks: &mut Vec<EncodedChunk>) {
+    let key = |chunk: &EncodedChunk| (chunk.range.min, chunk.range.max);
+    chunks.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| b.bytes.cmp(&a.bytes)));
+    chunks.dedup();
+}
+
+/// Sorted chunks, dealt to lanes in which none overlap.
+fn dealt(chunks: Vec<EncodedChunk>) -> Vec<Vec<EncodedChunk>> {
+    if chunks.windows(2).all(|pair| pair[0].range.max < pair[1].range.min) {
+        return vec![chunks];
+    }
+    let lanes = lanes(chunks.iter().map(|chunk| (chunk.range.min, chunk.range.max)));
+    let count = lanes.iter().max().map_or(0, |max| max + 1);
+    let mut dealt: Vec<Vec<EncodedChunk>> = vec![Vec::new(); count];
+    for (chunk, lane) in chunks.into_iter().zip(lanes) {
+        dealt[lane].push(chunk);
+    }
+    dealt
+}
