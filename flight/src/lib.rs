@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`http`] | Prometheus' HTTP API v1 with Thanos' parameters, probes and metrics |
+//! | [`prometheus`] | one Prometheus' rules, targets, metadata, exemplars, statistics over gRPC |
 //! | [`ui`] | the page at `/`: a form for queries, as embedded files |
 //!
 //! # Architecture invariants
@@ -10,4 +11,5 @@
 //! - Nothing here knows blocks or buckets: samples come from a `SeriesSource`.
 
 pub mod http;
+pub mod prometheus;
 pub mod ui;
