@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::labels::Labels;
 use crate::Result;
 use crate::regex::Regex;
 
@@ -63,6 +64,23 @@ impl Matcher {
             (MatchOp::NotRegex, Some(regex)) => !regex.is_match(value),
             (MatchOp::Regex | MatchOp::NotRegex, None) => false,
         }
+    }
+
+    /// Those of `matchers` that `external` labels leave undecided; none if one of them refuses an
+    /// external label's value.
+    ///
+    /// A label that a source has as an external label has that value in all its series, whatever their
+    /// own labels say: such a matcher is decided once.
+    pub fn undecided(matchers: &[Self], external: &Labels) -> Option<Vec<Self>> {
+        let mut rest = Vec::with_capacity(matchers.len());
+        for matcher in matchers {
+            match external.get(matcher.name()) {
+                "" => rest.push(matcher.clone()),
+                value if matcher.matches(value) => {}
+                _ => return None,
+            }
+        }
+        Some(rest)
     }
 }
 

@@ -15,23 +15,13 @@ pub(crate) struct Selection {
 }
 
 /// The series of `open` that all `matchers` accept and that may have samples in `range`.
-///
-/// A label that the block has as an external label has that value in all its series, whatever their
-/// own labels say: such a matcher is decided once.
 pub(crate) fn select(
     open: Arc<OpenBlock>,
     matchers: &[Matcher],
     range: TimeRange,
 ) -> Option<Selection> {
     let block = &open.block;
-    let mut own: Vec<Matcher> = Vec::with_capacity(matchers.len());
-    for matcher in matchers {
-        match block.external_labels.get(matcher.name()) {
-            "" => own.push(matcher.clone()),
-            value if matcher.matches(value) => {}
-            _ => return None,
-        }
-    }
+    let own = Matcher::undecided(matchers, &block.external_labels)?;
     let mut rows = block.series.table.select(&own);
     let whole = block.meta.range();
     if range.min > whole.min || range.max < whole.max {

@@ -8,7 +8,8 @@
 //! | [`index`] | index versions 1 and 2: table of contents, symbols, series, the list of all series |
 //! | [`segment`] | chunk segments: framing and checksums |
 //! | [`tombstones`] | deleted intervals |
-//! | [`block`] | a block opened: its label table, and [`block::TsdbBlock::scan`] over its samples |
+//! | [`block`] | a block opened: its label table |
+//! | [`scan`] | [`TsdbBlock::scan`] and [`TsdbBlock::read`] over its samples |
 //!
 //! # Invariants
 //! - Parsers are pure functions on bytes. Whatever the bytes, they return an error that says what is
@@ -23,12 +24,15 @@ pub mod block;
 pub mod files;
 pub mod index;
 pub mod meta;
+pub mod scan;
 pub mod segment;
 pub mod tombstones;
 
 mod cursor;
 mod sequential;
+mod table;
 
-pub use block::{Run, ScanCounts, TsdbBlock};
+pub use block::TsdbBlock;
 pub use files::{BlockFiles, BucketBlock, LocalBlock};
 pub use meta::TsdbMeta;
+pub use scan::{Run, ScanCounts};
