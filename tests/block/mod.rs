@@ -7,5 +7,5 @@ mod format;
 mod readers;
 mod round_trip;
 pub(crate) mod samples;
-mod served;
+pub(crate) mod served;
 mod written;

@@ -44,7 +44,11 @@ pub(crate) async fn ask(bucket: &Bucket, id: BlockId) -> (Seen, Vec<String>) {
     panic!("a damaged block is met twice");
 }
 
-async fn all(source: &BucketSource, select: &Select) -> engine::Result<(Seen, Vec<String>)> {
+/// The answer of all floats that `select` asks for, and its warnings.
+pub(crate) async fn all(
+    source: &dyn SeriesSource,
+    select: &Select,
+) -> engine::Result<(Seen, Vec<String>)> {
     let resolved = source.resolve(select, &SelectOptions::default()).await?;
     let mut seen = Seen::new();
     for partition in 0..resolved.runs.output_partitioning().partition_count() {

@@ -4,5 +4,6 @@ mod bad_blocks;
 mod converting;
 pub(crate) mod dump;
 mod dying_store;
+mod native;
 mod reading;
 mod shipping;

@@ -18,6 +18,7 @@
 //! row alone is longer.
 
 pub(crate) mod arrange;
+mod blocking;
 mod bucket;
 mod chunked;
 mod fanout;
@@ -36,6 +37,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use crate::Result;
 use crate::model::{Labels, Matcher, TimeRange};
 
+pub use blocking::{BlockingExec, BlockingRuns, RunSink};
 pub use bucket::BucketSource;
 pub use chunked::{ChunkBuffer, ChunkedExec, ChunkedSeries, EncodedChunk};
 pub use fanout::{Child, Children, FanoutExec, FanoutSource};

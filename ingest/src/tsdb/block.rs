@@ -36,7 +36,7 @@ impl TsdbBlock {
         let mut labels = TableBuilder::default();
         let mut chunk_counts = Vec::with_capacity(series.len());
         let mut chunks = Vec::new();
-        let within = TimeRange::new(meta.min_time, meta.max_time.saturating_sub(1));
+        let within = meta.range();
         index.each_series(&series, |_, entry| {
             chunks.clear();
             entry.chunks(&mut chunks)?;
@@ -70,6 +70,16 @@ impl TsdbBlock {
     /// The label sets, a row a series, in the block's order (by label sets).
     pub fn table(&self) -> &Arc<LabelTable> {
         &self.table
+    }
+
+    /// How many chunks the series of a row has.
+    pub fn chunks(&self, row: u32) -> u32 {
+        self.chunk_counts[row as usize]
+    }
+
+    /// About how many bytes of memory the block takes, its files' aside.
+    pub fn memory_size(&self) -> usize {
+        self.table.memory_size() + 8 * self.series.len() + self.index.symbols().memory_size()
     }
 
     /// Rows whose series have chunks that tombstones do not delete as a whole: the series that

@@ -2,7 +2,7 @@
 
 use engine::block::BlockId;
 use engine::block::meta::Compaction;
-use engine::model::Labels;
+use engine::model::{Labels, TimeRange};
 use engine::{Error, Result};
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -13,7 +13,7 @@ use super::files::BlockFiles;
 pub const META_FILE: &str = "meta.json";
 
 /// No `meta.json` is longer.
-const LONGEST: u64 = 16 << 20;
+pub(crate) const LONGEST: u64 = 16 << 20;
 
 /// What a block says of itself (`tsdb.BlockMeta`, and Thanos' section if there is one).
 #[derive(Debug, Clone, Deserialize)]
@@ -98,6 +98,11 @@ impl TsdbMeta {
             files.read(META_FILE, 0..size).and_then(|bytes| Self::parse(&bytes))
         };
         read.map_err(|e| e.context(format!("{}/{META_FILE}", files.name())))
+    }
+
+    /// The times that the block may have samples of.
+    pub fn range(&self) -> TimeRange {
+        TimeRange::new(self.min_time, self.max_time.saturating_sub(1))
     }
 
     /// The external labels of Thanos' section, empty if there is none.

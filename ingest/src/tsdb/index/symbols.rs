@@ -63,6 +63,12 @@ impl Symbols {
         &self.texts[number as usize]
     }
 
+    /// About how many bytes of memory they take.
+    pub fn memory_size(&self) -> usize {
+        let texts: usize = self.texts.iter().map(|text| text.len() + 32).sum();
+        texts + 4 * self.offsets.len()
+    }
+
     /// How many symbols there are.
     pub fn len(&self) -> usize {
         self.texts.len()

@@ -1,0 +1,144 @@
+//! The operator: a thread that may block fills run batches, a stream hands them on.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int64Array, UInt32Array};
+use arrow::datatypes::DataType;
+use arrow::record_batch::RecordBatch;
+use datafusion::error::Result as DfResult;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_plan::metrics::{
+    BaselineMetrics, ExecutionPlanMetricsSet, Gauge, MetricBuilder,
+};
+use datafusion::physical_plan::stream::RecordBatchReceiverStream;
+use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
+
+use super::{BlockingRuns, cut};
+use crate::scan::frame::{properties, run_operator};
+use crate::scan::located::{BATCH_SAMPLES, list};
+use crate::source::run_schema;
+use crate::{Error, ErrorKind, Result};
+
+/// Batches that wait for whoever reads the stream.
+const WAITING: usize = 2;
+/// Bytes of a sample in a batch.
+const SAMPLE_BYTES: usize = 16;
+
+/// Streams what [`BlockingRuns`] reads as run batches.
+#[derive(Debug)]
+pub struct BlockingExec {
+    reader: Arc<dyn BlockingRuns>,
+    partitions: Vec<Range<usize>>,
+    properties: Arc<PlanProperties>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl BlockingExec {
+    /// The samples of all members of `reader`'s roster, in at most `partitions` partitions.
+    pub fn new(reader: Arc<dyn BlockingRuns>, partitions: usize) -> Self {
+        let partitions = cut(&reader.samples(), partitions);
+        let properties = properties(run_schema(), partitions.len());
+        Self { reader, partitions, properties, metrics: ExecutionPlanMetricsSet::new() }
+    }
+
+    fn on(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> DfResult<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+}
+
+impl DisplayAs for BlockingExec {
+    fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BlockingExec: {}", self.reader.describe())
+    }
+}
+
+impl ExecutionPlan for BlockingExec {
+    run_operator!("BlockingExec");
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> DfResult<SendableRecordBatchStream> {
+        let series = self.partitions.get(partition).cloned();
+        let series = series.ok_or_else(|| Error::internal(format!("no partition {partition}")))?;
+        let mut batch = Batch {
+            memory: MemoryConsumer::new(format!("BlockingExec[{partition}]"))
+                .register(context.memory_pool()),
+            metrics: BaselineMetrics::new(&self.metrics, partition),
+            peak: MetricBuilder::new(&self.metrics).peak_memory_usage("peak_memory", partition),
+            ids: Vec::new(),
+            lengths: Vec::new(),
+            ts: Vec::new(),
+            values: Vec::new(),
+        };
+        let mut stream = RecordBatchReceiverStream::builder(run_schema(), WAITING);
+        let (reader, out) = (Arc::clone(&self.reader), stream.tx());
+        stream.spawn_blocking(move || {
+            let send = |batch: RecordBatch| {
+                let gone = |_| Error::new(ErrorKind::Cancelled, "nobody waits for the samples");
+                out.blocking_send(Ok(batch)).map_err(gone)
+            };
+            let read = reader.read(series, &mut |id, ts, values| {
+                batch.add(id, ts, values)?;
+                if batch.ts.len() >= BATCH_SAMPLES {
+                    send(batch.take()?)?;
+                }
+                Ok(())
+            });
+            read?;
+            if !batch.ids.is_empty() {
+                send(batch.take()?)?;
+            }
+            Ok(())
+        });
+        Ok(stream.build())
+    }
+}
+
+/// A batch in the making.
+struct Batch {
+    memory: MemoryReservation,
+    metrics: BaselineMetrics,
+    peak: Gauge,
+    ids: Vec<u32>,
+    lengths: Vec<usize>,
+    ts: Vec<i64>,
+    values: Vec<f64>,
+}
+
+impl Batch {
+    fn add(&mut self, id: u32, ts: &[i64], values: &[f64]) -> Result<()> {
+        self.ids.push(id);
+        self.lengths.push(ts.len());
+        self.ts.extend_from_slice(ts);
+        self.values.extend_from_slice(values);
+        // This batch, and those that wait in the channel.
+        self.memory.try_resize(self.ts.capacity() * SAMPLE_BYTES * (1 + WAITING))?;
+        self.peak.set_max(self.memory.size());
+        Ok(())
+    }
+
+    fn take(&mut self) -> Result<RecordBatch> {
+        let lengths = std::mem::take(&mut self.lengths);
+        let ts: ArrayRef = Arc::new(Int64Array::from(std::mem::take(&mut self.ts)));
+        let values: ArrayRef = Arc::new(Float64Array::from(std::mem::take(&mut self.values)));
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(UInt32Array::from(std::mem::take(&mut self.ids))),
+            list(DataType::Int64, &lengths, ts, None)?,
+            list(DataType::Float64, &lengths, values, None)?,
+        ];
+        let batch = RecordBatch::try_new(run_schema(), columns)
+            .map_err(|e| Error::internal(format!("run batch: {e}")))?;
+        self.metrics.output_batches().add(1);
+        self.metrics.record_output(batch.num_rows());
+        Ok(batch)
+    }
+}

@@ -1,0 +1,264 @@
+//! One native block as a source of samples.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use engine::bucket::Bucket;
+use engine::model::{Labels, Matcher, TimeRange};
+use engine::source::{
+    BlockingExec, BlockingRuns, Extent, Listing, Resolved, RosterBuilder, RunSink, Select,
+    SelectOptions, SeriesKind, SeriesSource,
+};
+use engine::{Error, ErrorKind, Result};
+use moka::future::Cache;
+
+use super::catalog::Damage;
+use super::files::HeldIndex;
+use crate::tsdb::{BucketBlock, TsdbBlock, TsdbMeta};
+
+/// Samples of a chunk, as Prometheus cuts them.
+const CHUNK_SAMPLES: u64 = 120;
+
+/// An open block and the bytes that it takes.
+#[derive(Debug, Clone)]
+struct Open {
+    block: Arc<TsdbBlock>,
+    bytes: u32,
+}
+
+/// Open native blocks under a budget of bytes, each opened once however many ask at the same time.
+#[derive(Debug, Clone)]
+pub(super) struct OpenBlocks {
+    bucket: Bucket,
+    blocks: Cache<String, Open>,
+}
+
+impl OpenBlocks {
+    pub(super) fn new(bucket: Bucket, bytes: u64) -> Self {
+        let blocks = Cache::builder().max_capacity(bytes).weigher(|_, open: &Open| open.bytes);
+        Self { bucket, blocks: blocks.build() }
+    }
+
+    async fn get(&self, id: String) -> Result<Arc<TsdbBlock>> {
+        if let Some(open) = self.blocks.get(&id).await {
+            return Ok(open.block);
+        }
+        let open = self.blocks.try_get_with(id.clone(), self.open(&id)).await;
+        open.map(|open| open.block).map_err(|e: Arc<Error>| e.as_ref().clone())
+    }
+
+    async fn open(&self, id: &str) -> Result<Open> {
+        let files = BucketBlock::open(&self.bucket, id).await?;
+        blocking(move || {
+            let files = HeldIndex::read(files)?;
+            let index = files.memory_size();
+            let block = TsdbBlock::open(Arc::new(files))?;
+            let bytes = index + block.memory_size();
+            Ok(Open { block: Arc::new(block), bytes: u32::try_from(bytes).unwrap_or(u32::MAX) })
+        })
+        .await
+    }
+}
+
+/// Runs `work` on a thread that may block.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|e| Error::internal("reading a native block").with_source(e))?
+}
+
+/// A native block with raw samples.
+///
+/// A block that turns out damaged is set aside in its catalog, and is no longer listed there.
+/// Replicas are not told apart inside a block: ask with `dedup` off, and deduplicate above.
+#[derive(Debug, Clone)]
+pub struct NativeSource {
+    meta: Arc<TsdbMeta>,
+    external: Labels,
+    open: OpenBlocks,
+    damage: Arc<Damage>,
+}
+
+impl NativeSource {
+    pub(super) fn new(
+        meta: Arc<TsdbMeta>,
+        external: Labels,
+        open: OpenBlocks,
+        damage: Arc<Damage>,
+    ) -> Self {
+        Self { meta, external, open, damage }
+    }
+
+    /// The block's `meta.json`.
+    pub fn meta(&self) -> &Arc<TsdbMeta> {
+        &self.meta
+    }
+
+    /// The rows of series that `matchers` accept and that have chunks in `range`.
+    async fn select(&self, matchers: &[Matcher], range: TimeRange) -> Result<Option<Selection>> {
+        let own = match Matcher::undecided(matchers, &self.external) {
+            Some(own) if self.meta.range().overlaps(&range) => own,
+            _ => return Ok(None),
+        };
+        let found = async {
+            let block = self.open.get(self.meta.ulid.to_string()).await?;
+            let (open, whole) = (Arc::clone(&block), self.meta.range());
+            let rows = blocking(move || {
+                let rows = open.table().select(&own);
+                let inside = TimeRange::new(range.min.max(whole.min), range.max.min(whole.max));
+                open.rows_in(&rows, inside)
+            });
+            Ok(Selection { block, rows: rows.await? })
+        };
+        match found.await {
+            Ok(found) => Ok((!found.rows.is_empty()).then_some(found)),
+            Err(error) => Err(self.damage.note(self.meta.ulid, error)),
+        }
+    }
+
+    /// The label sets that `matchers` accept, without replica labels if replicas are made one.
+    async fn labels(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        options: &SelectOptions,
+    ) -> Result<Vec<Labels>> {
+        let Some(Selection { block, rows }) = self.select(matchers, range).await? else {
+            return Ok(Vec::new());
+        };
+        let dropped: &[String] = if options.dedup { &options.replica_labels } else { &[] };
+        let kept = |name: &str| !dropped.iter().any(|label| label == name);
+        let table = block.table();
+        let full = rows.iter().map(|&row| table.labels(row as usize).overlay(&self.external));
+        Ok(full.map(|labels| labels.filter(kept)).collect())
+    }
+}
+
+struct Selection {
+    block: Arc<TsdbBlock>,
+    /// Ascending, at least one.
+    rows: Vec<u32>,
+}
+
+/// Items sorted, each once, at most `limit` of them if it is not 0.
+fn listing<T: Ord>(mut items: Vec<T>, limit: usize) -> Listing<T> {
+    items.sort_unstable();
+    items.dedup();
+    let truncated = limit > 0 && items.len() > limit;
+    if truncated {
+        items.truncate(limit);
+    }
+    Listing { items, truncated, warnings: Vec::new() }
+}
+
+#[async_trait]
+impl SeriesSource for NativeSource {
+    fn extents(&self) -> Vec<Extent> {
+        vec![Extent { labels: self.external.clone(), range: self.meta.range() }]
+    }
+
+    async fn resolve(&self, select: &Select, options: &SelectOptions) -> Result<Resolved> {
+        let selected = self.select(&select.matchers, select.range).await?;
+        let mut builder = RosterBuilder::new(Vec::new());
+        let (block, rows) = match selected {
+            Some(Selection { block, rows }) => (Some(block), rows),
+            None => (None, Vec::new()),
+        };
+        if rows.len() > options.series_limit {
+            let message = format!("{} series, the limit is {}", rows.len(), options.series_limit);
+            return Err(Error::new(ErrorKind::ResourcesExhausted, message));
+        }
+        if let Some(block) = &block {
+            let table = builder.add_table(Arc::clone(block.table()));
+            let external = builder.add_external(&self.external);
+            for &row in &rows {
+                let samples = u64::from(block.chunks(row)) * CHUNK_SAMPLES;
+                // What kind of chunks they are is not in the index.
+                builder.push(table, row, external, SeriesKind::Float, samples);
+            }
+        }
+        let reader = Reader {
+            id: self.meta.ulid.to_string(),
+            block,
+            rows,
+            range: select.range,
+            source: self.clone(),
+        };
+        let runs = Arc::new(BlockingExec::new(Arc::new(reader), options.partitions));
+        Ok(Resolved { roster: Arc::new(builder.build()), runs, warnings: Vec::new() })
+    }
+
+    async fn series(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        options: &SelectOptions,
+        limit: usize,
+    ) -> Result<Listing<Labels>> {
+        Ok(listing(self.labels(matchers, range, options).await?, limit))
+    }
+
+    async fn label_names(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        options: &SelectOptions,
+        limit: usize,
+    ) -> Result<Listing<String>> {
+        let series = self.labels(matchers, range, options).await?;
+        let names = series.iter().flat_map(|s| s.iter().map(|label| label.name.to_string()));
+        Ok(listing(names.collect(), limit))
+    }
+
+    async fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        range: TimeRange,
+        options: &SelectOptions,
+        limit: usize,
+    ) -> Result<Listing<String>> {
+        let series = self.labels(matchers, range, options).await?;
+        let values = series.iter().map(|s| s.get(name).to_owned()).filter(|v| !v.is_empty());
+        Ok(listing(values.collect(), limit))
+    }
+}
+
+/// Reads the selected rows of a block.
+#[derive(Debug)]
+struct Reader {
+    id: String,
+    /// None if nothing is selected.
+    block: Option<Arc<TsdbBlock>>,
+    rows: Vec<u32>,
+    range: TimeRange,
+    source: NativeSource,
+}
+
+impl BlockingRuns for Reader {
+    fn describe(&self) -> String {
+        let TimeRange { min, max } = self.range;
+        format!("native block={}, series={}, range=[{min}, {max}]", self.id, self.rows.len())
+    }
+
+    fn samples(&self) -> Vec<u64> {
+        let chunks = |&row| self.block.as_ref().map_or(0, |block| u64::from(block.chunks(row)));
+        self.rows.iter().map(chunks).collect()
+    }
+
+    fn read(&self, series: Range<usize>, sink: &mut RunSink<'_>) -> Result<()> {
+        let Some(block) = &self.block else { return Ok(()) };
+        let rows = &self.rows[series.clone()];
+        let read = block.read(rows, self.range, &mut |run| {
+            if !run.histograms.is_empty() {
+                return Err(Error::unsupported("native histograms of a native block"));
+            }
+            let at = rows.binary_search(&run.row);
+            let at = at.map_err(|_| Error::internal("a row that was not asked for"))?;
+            sink((series.start + at) as u32, run.floats.ts(), run.floats.values())
+        });
+        read.map_err(|error| self.source.damage.note(self.source.meta.ulid, error))
+    }
+}
