@@ -11,21 +11,25 @@
 //! replica 0    0    15    30                   95     110
 //! replica 1      4    19    34    49   64   79   94     109
 //!
-//! coverage     0    15    30      49   64   79   94     109     30 → 95 is a hole that replica 1
-//!                                        fills; 49 is its first sample at least 7.5 s after 30
+//! coverage     0    15    30      49   64   79 95     110       30 → 95 is a hole that replica 1
+//!                                   fills, half an interval away from its edges
 //! penalty      0    15    30           64   79   94     109     not before 30 + 2 · 15
 //! chain        0 4 15 19 30 34 49 64 79 94 95 109 110
 //! ```
 //!
-//! `coverage` stays with replica 1 after 95 s: it changes leaders only at holes. If replica 0 had
-//! lost its target at 45 s, its stale marker `45 s` would be left out, because the series goes on
-//! at 49 s; had replica 1 ended too, the marker would be the last sample of the answer.
+//! `coverage` returns to replica 0 as soon as it has samples again. So what it takes depends on the
+//! timestamps around, not on where the query began, and the other replicas' samples matter only
+//! where the first has a hole: nothing else of them is read ([`follow`]). If replica 0 had lost its
+//! target at 45 s, its stale marker `45 s` would be left out, because the series goes on at 49 s; had
+//! replica 1 ended too, the marker would be the last sample of the answer.
 //!
 //! Where a query treats the series as a counter, values decide one more thing, after the fact
 //! (`ValuesExec`): samples of the new leader that lie below the last value are left
 //! out for at most one interval after a change, because clocks and scrapes of replicas are skewed.
 
 mod algo;
+mod follow;
+mod replica;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,9 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
-use super::algo::{Pick, Replica, SETTLED, lanes, pick};
+use super::algo::{Pick, Replica, lanes, pick};
+use super::follow::follow;
+use super::replica::Runs;
 use crate::Result;
 use crate::merge::Passing;
 use crate::scan::ScanPlan;
@@ -55,7 +57,8 @@ impl DisplayAs for DedupExec {
             DedupFunc::Penalty => "penalty",
             DedupFunc::Chain => "chain",
         };
-        write!(f, "DedupExec: func={func}, replicated={}", self.plan.replicated)
+        write!(f, "DedupExec: func={func}, replicated={}", self.plan.replicated)?;
+        if self.plan.follows() { write!(f, ", others=where the first has holes") } else { Ok(()) }
     }
 }
 
@@ -72,6 +75,9 @@ impl ExecutionPlan for DedupExec {
         context: Arc<TaskContext>,
     ) -> DfResult<SendableRecordBatchStream> {
         let input = self.input.execute(partition, Arc::clone(&context))?;
+        if self.plan.follows() {
+            return Ok(follow(&self.plan, input, &self.metrics, partition, &context)?);
+        }
         let work: Box<dyn Rearrange> = if self.plan.replicated || self.deals() {
             Box::new(Deduplicating {
                 func: self.func,
@@ -97,70 +103,6 @@ struct Deduplicating {
     ready: VecDeque<RecordBatch>,
 }
 
-/// The runs of one replica of a series, in order of time.
-#[derive(Debug, Default)]
-struct Runs<'a> {
-    /// Batch and row of each run.
-    runs: Vec<(usize, usize)>,
-    /// All timestamps; a copy only if the runs do not lie side by side.
-    ts: std::borrow::Cow<'a, [i64]>,
-    stale: Vec<u32>,
-}
-
-impl<'a> Runs<'a> {
-    fn new(batches: &[Located<'a>], runs: Vec<(usize, usize)>) -> Self {
-        let side_by_side =
-            runs.windows(2).all(|pair| pair[0].0 == pair[1].0 && pair[0].1 + 1 == pair[1].1);
-        let ts = match (runs.first(), runs.last()) {
-            (Some(&(batch, first)), Some(&(_, last))) if side_by_side => {
-                let located = batches[batch];
-                let from = located.offsets[first] as usize;
-                let to = located.offsets[last + 1] as usize;
-                (&located.ts[from..to]).into()
-            }
-            _ => {
-                let slices: Vec<&[i64]> =
-                    runs.iter().map(|&(batch, at)| batches[batch].ts(at)).collect();
-                slices.concat().into()
-            }
-        };
-        let mut stale = Vec::new();
-        let mut before = 0;
-        for &(batch, at) in &runs {
-            stale.extend(batches[batch].stale(at).iter().map(|marker| before + marker));
-            before += batches[batch].ts(at).len() as u32;
-        }
-        Self { runs, ts, stale }
-    }
-
-    /// Appends samples `from..to` of the replica to `out`, run by run.
-    fn copy(
-        &self,
-        batches: &[Located<'a>],
-        from: usize,
-        to: usize,
-        settle: i64,
-        out: &mut LocatedBuilder,
-    ) {
-        let mut before = 0;
-        let mut settle = settle;
-        for &(batch, at) in &self.runs {
-            let length = batches[batch].ts(at).len();
-            let (low, high) = (from.max(before), to.min(before + length));
-            if low < high {
-                out.copy(&batches[batch], at, low - before, high - before, settle);
-                if settle <= batches[batch].ts(at)[high - before - 1] {
-                    settle = SETTLED;
-                }
-            }
-            before += length;
-            if before >= to {
-                return;
-            }
-        }
-    }
-}
-
 impl Deduplicating {
     fn series(&mut self, group: &Group) -> Result<()> {
         let batches = group.batches()?;
@@ -180,8 +122,7 @@ impl Deduplicating {
             }
         }
         self.picks.clear();
-        let slices: Vec<Replica<'_>> =
-            replicas.iter().map(|r| Replica { ts: &r.ts, stale: &r.stale }).collect();
+        let slices: Vec<Replica<'_>> = replicas.iter().map(Runs::replica).collect();
         pick(self.func, &slices, &mut self.picks);
         for p in &self.picks {
             replicas[p.replica].copy(&batches, p.start, p.end, p.settle, &mut self.batch);

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::algo::lanes;
+use super::algo::{Lead, Pace, lanes, live, pick_paced};
 use super::{Pick, Replica, SETTLED, pick};
 use crate::source::DedupFunc;
 
@@ -37,7 +37,7 @@ fn worked_table() {
     let zero = seconds(&[0, 15, 30, 95, 110]);
     let one = seconds(&[4, 19, 34, 49, 64, 79, 94, 109]);
     let replicas: [&[i64]; 2] = [&zero, &one];
-    let coverage = seconds(&[0, 15, 30, 49, 64, 79, 94, 109]);
+    let coverage = seconds(&[0, 15, 30, 49, 64, 79, 95, 110]);
     assert_eq!(times(DedupFunc::Coverage, &replicas), coverage);
     let penalty = seconds(&[0, 15, 30, 64, 79, 94, 109]);
     assert_eq!(times(DedupFunc::Penalty, &replicas), penalty);
@@ -76,7 +76,7 @@ fn a_replica_that_loses_its_target_does_not_end_the_series() {
     let zero = [0, 150, 300, 450, 600];
     let one = [70, 220, 370, 520, 670];
     let got = taken(DedupFunc::Coverage, &[(&zero, &[2]), (&one, &[])]);
-    assert_eq!(got, [(0, 0), (0, 150), (1, 370), (1, 520), (1, 670)]);
+    assert_eq!(got, [(0, 0), (0, 150), (1, 370), (0, 450), (0, 600)]);
     // It fails for good; the other goes on.
     let got = taken(DedupFunc::Coverage, &[(&zero[..3], &[2]), (&one, &[])]);
     assert_eq!(got, [(0, 0), (0, 150), (1, 370), (1, 520), (1, 670)]);
@@ -87,7 +87,7 @@ fn a_replica_that_loses_its_target_does_not_end_the_series() {
     let zero = [0, 150, 300, 3000, 3150];
     let one = [70, 220, 370, 3070, 3220];
     let got = taken(DedupFunc::Coverage, &[(&zero, &[2]), (&one, &[2])]);
-    assert_eq!(got, [(0, 0), (0, 150), (1, 220), (0, 300), (0, 3000), (0, 3150)]);
+    assert_eq!(got, [(0, 0), (0, 150), (1, 220), (1, 370), (0, 3000), (0, 3150)]);
     // Nobody else saw it alive: the replica's own marker stays.
     let got = taken(DedupFunc::Coverage, &[(&zero[..3], &[1]), (&[3000], &[])]);
     assert_eq!(got, [(0, 0), (0, 150), (0, 300), (1, 3000)]);
@@ -216,6 +216,18 @@ fn replicas() -> impl Strategy<Value = Vec<(Vec<i64>, Vec<u32>)>> {
     prop::collection::vec(replica, 1..5)
 }
 
+/// The paces of buckets, as a label index knows them: a bucket's edges, or the first and last sample.
+fn bucket_paces(ts: &[i64], bucket: i64) -> Vec<Pace> {
+    let of = |ts: &[i64]| ts[0].div_euclid(bucket) * bucket;
+    let (Some(&first), Some(&last)) = (ts.first(), ts.last()) else { return Vec::new() };
+    ts.chunk_by(|a, b| a.div_euclid(bucket) == b.div_euclid(bucket))
+        .map(|ts| {
+            let (from, to) = (of(ts).max(first), (of(ts) + bucket - 1).min(last));
+            Pace::new(from, to, ts.len() as u32)
+        })
+        .collect()
+}
+
 fn borrowed(replicas: &[(Vec<i64>, Vec<u32>)], markers: bool) -> Vec<Replica<'_>> {
     let stale = |stale: &'_ [u32]| if markers { stale.len() } else { 0 };
     replicas.iter().map(|(ts, s)| Replica { ts, stale: &s[..stale(s)] }).collect()
@@ -304,6 +316,84 @@ proptest! {
                 prop_assert!(pair[1].1 - pair[0].1 > 21_000, "{pair:?}");
             }
         }
+    }
+
+    /// What is read late is enough: the first replica's samples, what the label index knows of the
+    /// others, and their samples near the first one's holes give the answer of all samples.
+    #[test]
+    fn coverage_needs_the_others_only_near_holes(
+        sets in replicas(),
+        markers in any::<bool>(),
+        bucket in 60_000i64..900_000,
+        from in prop::option::of(0i64..1_800_000),
+    ) {
+        let replicas = borrowed(&sets, markers);
+        // The label index knows whole buckets, the query may want less.
+        let paces: Vec<Vec<Pace>> = replicas.iter().map(|r| bucket_paces(r.ts, bucket)).collect();
+        let paces: Vec<&[Pace]> = paces.iter().map(Vec::as_slice).collect();
+        let wanted: Vec<(Vec<i64>, Vec<u32>)> = replicas
+            .iter()
+            .map(|r| {
+                let cut = r.ts.partition_point(|&t| from.is_some_and(|from| t < from));
+                let stale = r.stale.iter().filter_map(|&m| m.checked_sub(cut as u32)).collect();
+                (r.ts[cut..].to_vec(), stale)
+            })
+            .collect();
+        let all = borrowed(&wanted, true);
+        let mut expected = Vec::new();
+        pick_paced(&all, &paces, None, &mut expected);
+
+        let first = live(&all[0]);
+        let Some(lead) = Lead::new(&first, &paces[1..]) else { return Ok(()) };
+        let earliest = paces[1..].iter().flat_map(|p| p.first()).map(|p| p.from).min();
+        let latest = paces[1..].iter().flat_map(|p| p.last()).map(|p| p.to).max();
+        let earliest = earliest.unwrap_or(i64::MAX).max(from.unwrap_or(i64::MIN));
+        let stretches: Vec<(i64, i64)> =
+            lead.stretches(&first, earliest, latest.unwrap_or(i64::MIN)).collect();
+        let near = |t: i64| {
+            let (begin, end) = (t.div_euclid(bucket) * bucket, (t.div_euclid(bucket) + 1) * bucket);
+            stretches.iter().any(|&(after, before)| end > after && begin < before)
+        };
+        let mut some: Vec<(Vec<i64>, Vec<u32>)> = wanted.clone();
+        for (ts, stale) in &mut some[1..] {
+            let is_stale: Vec<bool> =
+                (0..ts.len() as u32).map(|at| stale.contains(&at)).collect();
+            let kept: Vec<usize> = (0..ts.len()).filter(|&at| near(ts[at])).collect();
+            *stale = (0..).zip(&kept).filter(|&(_, &at)| is_stale[at]).map(|(n, _)| n).collect();
+            *ts = kept.iter().map(|&at| ts[at]).collect();
+        }
+        let some = borrowed(&some, true);
+        let mut got = Vec::new();
+        pick_paced(&some, &paces, Some(&lead), &mut got);
+        prop_assert_eq!(samples(&some, &got), samples(&all, &expected));
+        let settles = |picks: &[Pick]| picks.iter().map(|p| p.settle).collect::<Vec<_>>();
+        prop_assert_eq!(settles(&got), settles(&expected));
+    }
+
+    /// What is taken at a time does not depend on where the query began.
+    #[test]
+    fn coverage_does_not_remember(
+        outages in prop::collection::vec(prop::collection::vec((0i64..240, 1i64..20), 0..5), 2..4),
+        from in 0i64..1_800_000,
+    ) {
+        let sets: Vec<Vec<i64>> = (0..)
+            .zip(&outages)
+            .map(|(offset, outages)| {
+                let up = |scrape: &i64| !outages.iter().any(|&(at, n)| (at..at + n).contains(scrape));
+                (0..240).filter(up).map(|scrape| scrape * 15_000 + offset * 4_000).collect()
+            })
+            .collect();
+        let replicas: Vec<Replica<'_>> = sets.iter().map(|ts| Replica { ts, stale: &[] }).collect();
+        let whole = samples(&replicas, &picks(DedupFunc::Coverage, &replicas));
+        let cut = |r: &Replica<'_>| r.ts.partition_point(|&t| t < from);
+        let late: Vec<Replica<'_>> =
+            replicas.iter().map(|r| Replica { ts: &r.ts[cut(r)..], stale: &[] }).collect();
+        let part = samples(&late, &picks(DedupFunc::Coverage, &late));
+        // Past the outage in which it may have begun.
+        let late = |taken: Vec<(usize, i64)>| -> Vec<(usize, i64)> {
+            taken.into_iter().filter(|&(_, t)| t > from + 5 * 20 * 15_000).collect()
+        };
+        prop_assert_eq!(late(part), late(whole));
     }
 
     /// Replicas with equal timestamps (series scraped together) change leaders together, and equal

@@ -1,11 +1,12 @@
-//! Decodes pages when their turn comes, and drops them after their last use.
+//! Unpacks pages when their turn comes, and drops them after their last use.
 
 use std::sync::Arc;
 
 use datafusion::execution::memory_pool::MemoryReservation;
 
-use super::fast::FastDecoder;
+use super::fast::{FastDecoder, Unpacked};
 use super::pages::Number;
+use super::shelf::Shelf;
 use super::wave::{PageBytes, PageUse, Pages, Stretch};
 use crate::Result;
 
@@ -13,7 +14,7 @@ use crate::Result;
 #[derive(Debug)]
 struct Held<N> {
     bytes: Option<PageBytes>,
-    decoded: Option<Vec<N>>,
+    decoded: Option<Arc<Unpacked<N>>>,
     /// How many stretches of the wave still read it.
     uses: u32,
     /// The wave that has it last.
@@ -32,6 +33,8 @@ pub(crate) struct Decoder<N> {
     hints: Vec<u32>,
     memory: MemoryReservation,
     fast: FastDecoder,
+    /// Where pages are left for others.
+    shelf: Option<Arc<Shelf<N>>>,
 }
 
 /// How many finished pages of a file stay decoded: a series' days lie in as many places of a file as
@@ -39,7 +42,12 @@ pub(crate) struct Decoder<N> {
 const FINISHED_PAGES: usize = 4;
 
 impl<N: Number> Decoder<N> {
-    pub(crate) fn new(pages: Arc<Pages>, memory: MemoryReservation) -> Result<Self> {
+    /// A decoder that leaves what it unpacks on `shelf`.
+    pub(crate) fn new(
+        pages: Arc<Pages>,
+        memory: MemoryReservation,
+        shelf: Option<Arc<Shelf<N>>>,
+    ) -> Result<Self> {
         let files = pages.plan.files.len();
         let held = (0..pages.len()).map(|_| None).collect();
         Ok(Self {
@@ -51,6 +59,7 @@ impl<N: Number> Decoder<N> {
             hints: vec![0; files],
             memory,
             fast: FastDecoder::new()?,
+            shelf,
         })
     }
 
@@ -59,8 +68,14 @@ impl<N: Number> Decoder<N> {
         self.memory.size()
     }
 
-    /// Turns to the next wave: `uses` are its pages, `fetched` those that were not there yet.
-    pub(crate) fn begin(&mut self, uses: Vec<PageUse>, fetched: Vec<PageBytes>) -> Result<()> {
+    /// Turns to the next wave: `uses` are its pages, `fetched` and `shelved` those that were not there
+    /// yet.
+    pub(crate) fn begin(
+        &mut self,
+        uses: Vec<PageUse>,
+        fetched: Vec<PageBytes>,
+        shelved: Vec<(u32, Arc<Unpacked<N>>)>,
+    ) -> Result<()> {
         self.wave += 1;
         for u in &uses {
             let held = self.held[u.page as usize].get_or_insert_with(|| {
@@ -75,7 +90,7 @@ impl<N: Number> Decoder<N> {
                 && let Some(gone) = slot.take()
             {
                 let bytes = gone.bytes.map_or(0, |b| b.bytes.len());
-                let decoded = gone.decoded.map_or(0, |d| d.len() * size_of::<N>());
+                let decoded = gone.decoded.map_or(0, |d| d.memory_size());
                 self.memory.shrink(bytes + decoded);
             }
         }
@@ -84,6 +99,12 @@ impl<N: Number> Decoder<N> {
             self.memory.try_grow(bytes.bytes.len())?;
             if let Some(held) = &mut self.held[bytes.page as usize] {
                 held.bytes = Some(bytes);
+            }
+        }
+        for (page, unpacked) in shelved {
+            self.memory.try_grow(unpacked.memory_size())?;
+            if let Some(held) = &mut self.held[page as usize] {
+                held.decoded = Some(unpacked);
             }
         }
         Ok(())
@@ -113,15 +134,19 @@ impl<N: Number> Decoder<N> {
                     .ok_or_else(|| crate::Error::internal("a page that was not fetched"))?;
                 self.memory.try_grow(page.rows as usize * size_of::<N>())?;
                 let decoded = table
-                    .decode(at, bytes.dictionary.as_ref(), &bytes.bytes, &mut self.fast)
+                    .unpack(at, bytes.dictionary.as_ref(), &bytes.bytes, &mut self.fast)
                     .map_err(|error| pages.plan.blame(stretch.file, error))?;
+                let decoded = Arc::new(decoded);
+                if let Some(shelf) = &self.shelf {
+                    shelf.put(number, &decoded);
+                }
                 held.decoded = Some(decoded);
                 pages.decoded.add(1);
             }
             let last = end.min(page.first_row + u64::from(page.rows));
             let (from, to) = ((row - page.first_row) as usize, (last - page.first_row) as usize);
             if let Some(decoded) = &held.decoded {
-                out.extend_from_slice(&decoded[from..to]);
+                decoded.append(from..to, out);
             }
             held.uses = held.uses.saturating_sub(1);
             if held.uses == 0 {
@@ -139,9 +164,10 @@ impl<N: Number> Decoder<N> {
         if finished.len() > FINISHED_PAGES {
             let oldest = finished.remove(0);
             if let Some(held) = &mut self.held[oldest as usize]
+                && held.bytes.is_some()
                 && let Some(decoded) = held.decoded.take()
             {
-                self.memory.shrink(decoded.len() * size_of::<N>());
+                self.memory.shrink(decoded.memory_size());
             }
         }
     }

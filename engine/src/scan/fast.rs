@@ -2,6 +2,8 @@
 //! V1 data page without levels, zstd over PLAIN, BYTE_STREAM_SPLIT or DELTA_BINARY_PACKED. One zstd
 //! context serves all pages of a scan. Any other page is left to the Parquet crate.
 
+use std::ops::Range;
+
 use super::pages::Number;
 use crate::{Error, Result};
 
@@ -13,7 +15,7 @@ const BYTE_STREAM_SPLIT: i64 = 9;
 /// Bytes behind the body that an unpacking read may touch.
 const SLACK: usize = 16;
 
-/// A zstd context and the last page's body.
+/// A zstd context and a buffer for the next page's body.
 pub(super) struct FastDecoder {
     zstd: zstd::bulk::Decompressor<'static>,
     body: Vec<u8>,
@@ -32,8 +34,13 @@ impl FastDecoder {
         Ok(Self { zstd, body: Vec::new() })
     }
 
-    /// The `rows` numbers of a zstd page (header and body); none if this is a page of another kind.
-    pub(super) fn decode<N: Number>(&mut self, page: &[u8], rows: usize) -> Result<Option<Vec<N>>> {
+    /// The `rows` numbers of a zstd page (header and body), unpacked; none if this is a page of another
+    /// kind.
+    pub(super) fn unpack<N: Number>(
+        &mut self,
+        page: &[u8],
+        rows: usize,
+    ) -> Result<Option<Unpacked<N>>> {
         let Some(header) = header(page) else { return Ok(None) };
         if header.page_type != DATA_PAGE || header.values != rows as i64 {
             return Ok(None);
@@ -58,19 +65,48 @@ impl FastDecoder {
         if self.body.len() != plain {
             return Err(Error::corrupt(format!("{} bytes instead of {plain}", self.body.len())));
         }
-        let numbers = match header.encoding {
-            PLAIN if plain == wide => {
-                let words = self.body.as_chunks::<8>().0.iter();
-                words.map(|&word| N::from_word(u64::from_le_bytes(word))).collect()
-            }
-            BYTE_STREAM_SPLIT if plain == wide => unsplit(&self.body, rows),
+        let unpacked = match header.encoding {
+            PLAIN if plain == wide => Unpacked::Plain(std::mem::take(&mut self.body)),
+            BYTE_STREAM_SPLIT if plain == wide => Unpacked::Split(std::mem::take(&mut self.body)),
             DELTA_BINARY_PACKED => match undelta(&mut self.body, rows) {
-                Some(numbers) => numbers,
+                Some(numbers) => Unpacked::Numbers(numbers),
                 None => return Err(Error::corrupt("DELTA_BINARY_PACKED ends early")),
             },
             _ => return Ok(None),
         };
-        Ok(Some(numbers))
+        Ok(Some(unpacked))
+    }
+}
+
+/// The numbers of a page, as far as they must be decoded to reach any of them.
+#[derive(Debug)]
+pub(crate) enum Unpacked<N> {
+    /// Eight bytes a number.
+    Plain(Vec<u8>),
+    /// BYTE_STREAM_SPLIT.
+    Split(Vec<u8>),
+    Numbers(Vec<N>),
+}
+
+impl<N: Number> Unpacked<N> {
+    /// Appends those of rows `range`.
+    pub(super) fn append(&self, range: Range<usize>, out: &mut Vec<N>) {
+        match self {
+            Self::Plain(bytes) => {
+                let words = bytes.as_chunks::<8>().0[range].iter();
+                out.extend(words.map(|&word| N::from_word(u64::from_le_bytes(word))));
+            }
+            Self::Split(bytes) => unsplit(bytes, range, out),
+            Self::Numbers(numbers) => out.extend_from_slice(&numbers[range]),
+        }
+    }
+
+    /// How many bytes it takes in memory.
+    pub(super) fn memory_size(&self) -> usize {
+        match self {
+            Self::Plain(bytes) | Self::Split(bytes) => bytes.len(),
+            Self::Numbers(numbers) => numbers.len() * size_of::<N>(),
+        }
     }
 }
 
@@ -168,13 +204,13 @@ const TOGETHER: usize = 256;
 
 /// BYTE_STREAM_SPLIT: byte `k` of number `i` is at `k * rows + i`. Bytes become words of two, these of
 /// four, these of eight: three loops that the compiler turns into vector interleavings.
-fn unsplit<N: Number>(body: &[u8], rows: usize) -> Vec<N> {
-    let mut streams = body.chunks_exact(rows.max(1));
+fn unsplit<N: Number>(body: &[u8], range: Range<usize>, numbers: &mut Vec<N>) {
+    let mut streams = body.chunks_exact((body.len() / 8).max(1));
     let streams: [&[u8]; 8] = std::array::from_fn(|_| streams.next().unwrap_or_default());
-    let mut numbers = Vec::with_capacity(rows);
+    numbers.reserve(range.len());
     let (mut pairs, mut quads) = ([[0; TOGETHER]; 4], [[0; TOGETHER]; 2]);
-    for start in (0..rows).step_by(TOGETHER) {
-        let count = TOGETHER.min(rows - start);
+    for start in range.clone().step_by(TOGETHER) {
+        let count = TOGETHER.min(range.end - start);
         for (pairs, low_high) in pairs.iter_mut().zip(streams.as_chunks::<2>().0) {
             let [low, high] = low_high.map(|stream| &stream[start..start + count]);
             for ((pair, &low), &high) in pairs[..count].iter_mut().zip(low).zip(high) {
@@ -192,7 +228,6 @@ fn unsplit<N: Number>(body: &[u8], rows: usize) -> Vec<N> {
             words.map(|(&low, &high)| N::from_word(u64::from(low) | u64::from(high) << 32)),
         );
     }
-    numbers
 }
 
 /// DELTA_BINARY_PACKED of 64-bit numbers; none if the body ends too early or contradicts itself.
@@ -277,14 +312,23 @@ mod tests {
     use super::*;
 
     proptest! {
-        /// Whatever the number of rows.
+        /// Whatever the number of rows, and whichever of them are wanted.
         #[test]
-        fn streams_of_bytes_become_numbers(words in prop::collection::vec(any::<u64>(), 0..600)) {
+        fn streams_of_bytes_become_numbers(
+            words in prop::collection::vec(any::<u64>(), 0..900),
+            from in any::<prop::sample::Index>(),
+            rows in any::<prop::sample::Index>(),
+        ) {
             let split: Vec<u8> =
                 (0..8).flat_map(|k| words.iter().map(move |word| word.to_le_bytes()[k])).collect();
-            let numbers = unsplit::<f64>(&split, words.len());
-            let bits: Vec<u64> = numbers.into_iter().map(f64::to_bits).collect();
-            prop_assert_eq!(bits, words);
+            let unpacked = Unpacked::<f64>::Split(split);
+            prop_assert_eq!(unpacked.memory_size(), words.len() * 8);
+            let from = from.index(words.len() + 1);
+            let to = from + rows.index(words.len() - from + 1);
+            let mut numbers = vec![0.5];
+            unpacked.append(from..to, &mut numbers);
+            let bits: Vec<u64> = numbers[1..].iter().map(|number| number.to_bits()).collect();
+            prop_assert_eq!(&bits, &words[from..to]);
         }
 
         /// No bytes at all make it panic or run away.
@@ -293,7 +337,7 @@ mod tests {
             bytes in prop::collection::vec(any::<u8>(), 0..200), rows in 0usize..100,
         ) {
             let mut decoder = FastDecoder::new().unwrap();
-            drop(decoder.decode::<i64>(&bytes, rows));
+            drop(decoder.unpack::<i64>(&bytes, rows));
             drop(undelta::<i64>(&mut bytes.clone(), rows));
             if let Some(header) = header(&bytes) {
                 prop_assert!(header.length <= bytes.len());

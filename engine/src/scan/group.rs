@@ -10,6 +10,8 @@ use crate::Result;
 /// All runs of one series.
 #[derive(Debug)]
 pub(crate) struct Group {
+    /// Which series.
+    pub(crate) series: u32,
     parts: Vec<(RecordBatch, Range<usize>)>,
     samples: usize,
 }
@@ -37,7 +39,7 @@ impl Group {
 /// Cuts batches at the edges of series. The last series of a batch waits for the next batch.
 #[derive(Debug, Default)]
 pub(crate) struct Grouper {
-    waiting: Option<(u32, Group)>,
+    waiting: Option<Group>,
 }
 
 impl Grouper {
@@ -51,13 +53,13 @@ impl Grouper {
             let samples = (located.offsets[rows.end] - located.offsets[rows.start]) as usize;
             let part = (batch.clone(), rows.clone());
             match &mut self.waiting {
-                Some((series, group)) if *series == runs[0] => {
+                Some(group) if group.series == runs[0] => {
                     group.parts.push(part);
                     group.samples += samples;
                 }
                 _ => {
-                    let group = Group { parts: vec![part], samples };
-                    complete.extend(self.waiting.replace((runs[0], group)).map(|(_, g)| g));
+                    let group = Group { series: runs[0], parts: vec![part], samples };
+                    complete.extend(self.waiting.replace(group));
                 }
             }
             start = rows.end;
@@ -67,12 +69,12 @@ impl Grouper {
 
     /// The series that waited.
     pub(crate) fn end(&mut self) -> Option<Group> {
-        self.waiting.take().map(|(_, group)| group)
+        self.waiting.take()
     }
 
     /// Bytes held.
     pub(crate) fn held(&self) -> usize {
-        let parts = self.waiting.iter().flat_map(|(_, group)| &group.parts);
+        let parts = self.waiting.iter().flat_map(|group| &group.parts);
         parts.map(|(batch, _)| batch.get_array_memory_size()).sum()
     }
 }

@@ -13,8 +13,12 @@
 //!
 //! A scan never searches in samples. The label index of a block gives the rows of each series; the
 //! page index gives the pages; these are fetched in waves under a byte budget ([`wave`]), checked
-//! against their CRCs, decoded whole when their turn comes ([`fast`]) and dropped after their last
-//! use ([`decode`]).
+//! against their CRCs, unpacked when their turn comes ([`fast`]) and dropped after their last use
+//! ([`decode`]). Pages of values that somebody looked into for stale markers are not unpacked again
+//! for their values ([`shelf`]).
+//!
+//! Where dedup follows one replica ([`ScanPlan::follows`]), `ScanExec` reads each series' first replica
+//! only; `DedupExec` reads of the others what the holes of the first need.
 
 mod cache;
 pub(crate) mod decode;
@@ -26,7 +30,9 @@ pub(crate) mod located;
 mod pages;
 mod plan;
 mod roster;
+pub(crate) mod runs;
 mod select;
+mod shelf;
 mod values;
 mod wave;
 

@@ -12,7 +12,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::SerializedPageReader;
 use parquet::schema::types::ColumnDescPtr;
 
-use super::fast::FastDecoder;
+use super::fast::{FastDecoder, Unpacked};
 use crate::block::FileReader;
 use crate::{Error, Result};
 
@@ -161,26 +161,27 @@ impl PageTable {
         })
     }
 
-    /// Decodes page `page` from its bytes (and its dictionary's, if it has one).
-    pub(super) fn decode<N: Number>(
+    /// Unpacks page `page` from its bytes (and its dictionary's, if it has one).
+    pub(super) fn unpack<N: Number>(
         &self,
         page: usize,
         dictionary: Option<&Bytes>,
         bytes: &Bytes,
         fast: &mut FastDecoder,
-    ) -> Result<Vec<N>> {
+    ) -> Result<Unpacked<N>> {
         let Page { rows, chunk, .. } = self.pages[page];
         if dictionary.is_none()
             && matches!(self.chunks[chunk as usize].compression, Compression::ZSTD(_))
         {
-            let decoded = fast.decode(bytes, rows as usize);
-            if let Some(values) = decoded.map_err(|e| e.context(format!("page {page}")))? {
-                return Ok(values);
+            let unpacked = fast.unpack(bytes, rows as usize);
+            if let Some(unpacked) = unpacked.map_err(|e| e.context(format!("page {page}")))? {
+                return Ok(unpacked);
             }
         }
         // The Parquet crate may panic on bytes that no writer makes and that have the right CRC.
         catch_unwind(AssertUnwindSafe(|| self.decode_page(page, dictionary, bytes)))
             .unwrap_or_else(|_| Err(Error::corrupt(format!("page {page}: the decoder panicked"))))
+            .map(Unpacked::Numbers)
     }
 
     fn decode_page<N: Number>(
@@ -259,10 +260,12 @@ mod tests {
                 let bytes = whole.slice(page.bytes.start as usize..page.bytes.end as usize);
                 let rows = page.rows as usize;
                 if ts {
-                    let ours = fast.decode::<i64>(&bytes, rows).unwrap().unwrap();
+                    let mut ours = Vec::new();
+                    fast.unpack::<i64>(&bytes, rows).unwrap().unwrap().append(0..rows, &mut ours);
                     assert_eq!(ours, table.decode_page::<i64>(at, None, &bytes).unwrap());
                 } else {
-                    let ours = fast.decode::<f64>(&bytes, rows).unwrap().unwrap();
+                    let mut ours = Vec::new();
+                    fast.unpack::<f64>(&bytes, rows).unwrap().unwrap().append(0..rows, &mut ours);
                     let theirs = table.decode_page::<f64>(at, None, &bytes).unwrap();
                     let bits = |v: Vec<f64>| v.into_iter().map(f64::to_bits).collect::<Vec<_>>();
                     assert_eq!(bits(ours), bits(theirs));

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::cache::{BlockCache, OpenBlock};
 use super::located::BATCH_SAMPLES;
+use super::shelf::Shelf;
 use crate::block::Run;
 use crate::bucket::Bucket;
 use crate::catalog::Catalog;
@@ -67,6 +68,8 @@ pub(crate) struct ScanPlan {
     /// The pieces of series `s` are `pieces[offsets[s]..offsets[s + 1]]`.
     offsets: Vec<u32>,
     partitions: Vec<Range<u32>>,
+    /// One a partition.
+    shelves: Vec<Arc<Shelf<f64>>>,
     catalog: Arc<Catalog>,
     samples_read: AtomicUsize,
 }
@@ -93,6 +96,7 @@ impl ScanPlan {
             let of_series = &pieces[w[0] as usize..w[1] as usize];
             of_series.windows(2).any(|pair| pair[0].replica != pair[1].replica)
         });
+        let partitions = cut(roster, settings.partitions);
         Self {
             bucket: cache.bucket().clone(),
             files,
@@ -101,7 +105,8 @@ impl ScanPlan {
             replicated,
             pieces,
             offsets,
-            partitions: cut(roster, settings.partitions),
+            shelves: partitions.iter().map(|_| Arc::default()).collect(),
+            partitions,
             catalog,
             samples_read: AtomicUsize::new(0),
         }
@@ -110,6 +115,11 @@ impl ScanPlan {
     /// The series of each partition.
     pub(crate) fn partitions(&self) -> &[Range<u32>] {
         &self.partitions
+    }
+
+    /// Where a partition's pages of values are left for those who read values later.
+    pub(crate) fn shelf(&self, partition: usize) -> &Arc<Shelf<f64>> {
+        &self.shelves[partition]
     }
 
     /// The pieces of a series, by replica, then by time.
@@ -130,9 +140,37 @@ impl ScanPlan {
         TimeRange::new(wanted.min.max(block.min), wanted.max.min(block.max))
     }
 
+    /// Whether the scan reads the first replica of each series only. Coverage looks at the others just
+    /// where that one has a hole; but where blocks of a replica overlap, who has a hole is known only
+    /// after they are merged.
+    pub(crate) fn follows(&self) -> bool {
+        self.settings.dedup == Some(DedupFunc::Coverage) && self.replicated && !self.overlaps
+    }
+
+    /// The pieces of a series that the scan reads, and those that are read where the first replica has
+    /// a hole.
+    pub(crate) fn led(&self, series: u32) -> (&[Piece], &[Piece]) {
+        let pieces = self.pieces(series);
+        if !self.follows() {
+            return (pieces, &[]);
+        }
+        let leader = pieces.first().map(|piece| piece.replica);
+        pieces.split_at(pieces.partition_point(|piece| Some(piece.replica) <= leader))
+    }
+
     /// The row runs of a piece that may have samples in the wanted range.
     pub(crate) fn runs(&self, piece: Piece) -> impl Iterator<Item = &Run> {
         wanted_runs(&self.files[piece.file as usize], piece.row, self.settings.range)
+    }
+
+    /// All row runs of a piece, and the times between which their samples lie.
+    pub(crate) fn timed_runs(&self, piece: Piece) -> impl Iterator<Item = (TimeRange, &Run)> {
+        let open = &self.files[piece.file as usize];
+        let (index, row) = (&open.block.series, piece.row as usize);
+        let (first, last) = (index.min_ts[row], index.max_ts[row]);
+        timed_runs(open, piece.row).map(move |(bucket, run)| {
+            (TimeRange::new(bucket.min.max(first), bucket.max.min(last)), run)
+        })
     }
 
     /// Whether a stale marker may be among the samples of `piece`.
@@ -187,12 +225,17 @@ pub(super) fn wanted_runs(
     row: u32,
     range: TimeRange,
 ) -> impl Iterator<Item = &Run> {
+    timed_runs(open, row).filter(move |(bucket, _)| bucket.overlaps(&range)).map(|(_, run)| run)
+}
+
+/// The runs of series `row`, each with its time bucket.
+fn timed_runs(open: &OpenBlock, row: u32) -> impl Iterator<Item = (TimeRange, &Run)> {
     let meta = &open.block.meta;
     let width = meta.stoa.bucket_ms.max(1);
     let origin = meta.min_time.div_euclid(width).saturating_mul(width);
-    open.block.series.runs(row as usize).iter().filter(move |run| {
+    open.block.series.runs(row as usize).iter().map(move |run| {
         let start = origin.saturating_add(i64::from(run.bucket).saturating_mul(width));
-        start <= range.max && start.saturating_add(width - 1) >= range.min
+        (TimeRange::new(start, start.saturating_add(width - 1)), run)
     })
 }
 

@@ -11,8 +11,10 @@ use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricB
 use futures::future::try_join_all;
 
 use super::cache::OpenBlock;
-use super::pages::PageTable;
+use super::fast::Unpacked;
+use super::pages::{Number, PageTable};
 use super::plan::ScanPlan;
+use super::shelf::Shelf;
 use crate::Result;
 
 /// A column of `samples.parquet` that is read.
@@ -47,7 +49,7 @@ pub(crate) struct PageUse {
     pub(crate) file: u32,
     /// How many stretches of the wave read it.
     pub(crate) uses: u32,
-    /// Whether the wave before had it too, so that it is there already.
+    /// Whether it is there already, as a page of the wave before or from a shelf.
     carried: bool,
 }
 
@@ -155,6 +157,20 @@ impl WavePages {
         self.fetch_bytes = 0;
         std::mem::take(&mut self.uses)
     }
+}
+
+/// Takes the pages of a wave that lie on `shelf`: they need not be fetched.
+pub(crate) fn shelved<N: Number>(
+    uses: &mut [PageUse],
+    shelf: &Shelf<N>,
+) -> Vec<(u32, Arc<Unpacked<N>>)> {
+    let new = uses.iter_mut().filter(|page| !page.carried);
+    let taken = new.filter_map(|page| {
+        let unpacked = shelf.take(page.page)?;
+        page.carried = true;
+        Some((page.page, unpacked))
+    });
+    taken.collect()
 }
 
 /// The bytes of a page, checked.

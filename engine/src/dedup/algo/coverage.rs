@@ -1,196 +1,73 @@
-//! `coverage`: one replica leads for as long as it has no hole that another fills.
+//! `coverage`: the first replica leads; where it has a hole, the next one fills it.
 //!
-//! - The leader at the start is the first replica, in order of preference, that begins within 1.5
-//!   intervals of the earliest sample.
-//! - It leads until its next sample is more than 1.5 intervals away (or it has none) while another
-//!   replica has samples in between. Then the first replica, in order of preference, takes over
-//!   that has a sample half to one and a half intervals after the leader's last; if there is none,
-//!   the one that has a sample soonest.
-//! - The interval is the smallest that any replica shows near that time ([`Intervals`]). Where no
-//!   replica has two samples, it is taken as 0: every sample counts.
-//! - A stale marker is no sample. Of the markers between two samples of the answer one is kept, and
-//!   only if no other replica goes on within 1.5 intervals: a replica that loses its target while
-//!   the other goes on must not end the series.
+//! - The leader is the first replica, in order of preference, that has samples. All its samples are
+//!   taken.
+//! - Where its next sample is more than 1.5 intervals away, the first replica after it that has
+//!   samples in between leads there, and its own holes are filled by those after it. Samples closer
+//!   than half an interval to the hole's edges are left out, unless that would leave a hole.
+//! - Before its first and after its last sample, the others lead if one of them has samples more
+//!   than 1.5 intervals away.
+//! - The interval is what the leader shows near that time; or, where another replica has many more
+//!   samples, its mean step there (its [`Pace`]). Where nothing tells it, every sample counts.
+//! - A stale marker is no sample. It stays if its replica leads before it and nobody else goes on
+//!   within 1.5 intervals: a replica that loses its target while the other goes on must not end the
+//!   series.
+//!
+//! So what is taken at a time depends on the timestamps around that time only, not on where the
+//! query began; and where the leader has no hole, nothing of the others matters but their paces.
 
-use super::interval::{Intervals, first_longer, step_bounds, tolerance};
+use std::ops::Range;
+
+use super::interval::{Hole, Intervals, Others, Pace, UNKNOWN, half, paces, tolerance};
 use super::{Pick, Replica, SETTLED, push, seek};
 
-pub(super) fn pick(replicas: &[Replica<'_>], picks: &mut Vec<Pick>) {
-    if replicas.iter().all(|replica| replica.stale.is_empty()) {
-        let live: Vec<&[i64]> = replicas.iter().map(|replica| replica.ts).collect();
-        lead(&live, picks);
-        return;
-    }
-    let lives: Vec<Vec<i64>> = replicas.iter().map(without_markers).collect();
-    let live: Vec<&[i64]> = lives.iter().map(Vec::as_slice).collect();
-    let mut taken = Vec::new();
-    lead(&live, &mut taken);
-    restore_markers(replicas, &live, &taken, picks);
+/// What the leader's own samples and the paces of the others say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Lead {
+    /// The holes between its live samples, ascending; positions among live samples.
+    pub(crate) holes: Vec<Hole>,
+    /// The first live sample, and the interval there.
+    pub(crate) first: (i64, i64),
+    /// The last live sample, and the interval there.
+    pub(crate) last: (i64, i64),
 }
 
-/// Chooses the leaders over samples that are no stale markers.
-fn lead(live: &[&[i64]], picks: &mut Vec<Pick>) {
-    let mut present = (0..live.len()).filter(|&index| !live[index].is_empty());
-    let Some(first) = present.next() else { return };
-    if present.next().is_none() {
-        return push(picks, first, 0, live[first].len(), SETTLED);
-    }
-    if covers_all(live, first) {
-        return push(picks, first, 0, live[first].len(), SETTLED);
-    }
-    Coverage::new(live).run(picks);
-}
-
-/// Whether replica `leader` has no hole, however the interval is estimated: an estimate is never
-/// below the shortest step.
-fn covers_all(live: &[&[i64]], leader: usize) -> bool {
-    let mut shortest = i64::MAX;
-    let mut longest = 0;
-    let (mut earliest, mut latest) = (i64::MAX, i64::MIN);
-    for (index, ts) in live.iter().enumerate() {
-        let (Some(&begin), Some(&end)) = (ts.first(), ts.last()) else { continue };
-        earliest = earliest.min(begin);
-        latest = latest.max(end);
-        if ts.len() > 1 {
-            let Some((low, high)) = step_bounds(ts) else { return false };
-            shortest = shortest.min(low);
-            if index == leader {
-                longest = high;
-            }
-        }
-    }
-    if shortest == i64::MAX {
-        return false;
-    }
-    let ts = live[leader];
-    let tolerance = tolerance(shortest);
-    longest <= tolerance
-        && ts[0].saturating_sub(earliest) <= tolerance
-        && latest.saturating_sub(ts[ts.len() - 1]) <= tolerance
-}
-
-struct Coverage<'a> {
-    live: &'a [&'a [i64]],
-    intervals: Vec<Intervals<'a>>,
-    /// No estimate is below: the shortest step of all.
-    shortest: i64,
-    /// The next sample of each replica that is not before the answer's end.
-    at: Vec<usize>,
-}
-
-impl<'a> Coverage<'a> {
-    fn new(live: &'a [&'a [i64]]) -> Self {
-        let intervals = live.iter().map(|ts| Intervals::new(ts)).collect();
-        let shortest_of = |ts: &&[i64]| step_bounds(ts).map_or(0, |(shortest, _)| shortest);
-        let shortest = live.iter().filter(|ts| ts.len() > 1).map(shortest_of).min().unwrap_or(0);
-        Self { live, intervals, shortest, at: vec![0; live.len()] }
+impl Lead {
+    /// Of the live samples of a leader (at least one), and the paces of the replicas after it.
+    pub(crate) fn new(live: &[i64], others: &[&[Pace]]) -> Option<Self> {
+        let (&first, &last) = (live.first()?, live.last()?);
+        let mut intervals = Intervals::new(live, UNKNOWN, Others::new(live, others));
+        let holes = intervals.holes();
+        let (begin, end) = (intervals.at(0), intervals.at(live.len() - 1));
+        Some(Self { holes, first: (first, begin), last: (last, end) })
     }
 
-    fn run(&mut self, picks: &mut Vec<Pick>) {
-        let Some(earliest) = self.live.iter().filter_map(|ts| ts.first()).min().copied() else {
-            return;
-        };
-        let start_tolerance = tolerance(self.interval(earliest));
-        let begins_early = |ts: &&[i64]| {
-            ts.first().is_some_and(|&first| first.saturating_sub(earliest) <= start_tolerance)
-        };
-        let Some(mut leader) = self.live.iter().position(begins_early) else { return };
-        let mut settle = SETTLED;
-        loop {
-            let start = self.at[leader];
-            let end = self.before_hole(leader, start);
-            push(picks, leader, start, end, settle);
-            self.at[leader] = end;
-            let last = self.live[leader][end - 1];
-            let interval = self.interval(last);
-            let next = self.live[leader].get(end).copied();
-            match self.successor(leader, last, next, interval) {
-                Some((replica, position)) => {
-                    settle = self.live[replica][position].saturating_add(interval);
-                    self.at[replica] = position;
-                    leader = replica;
-                }
-                // Nobody fills the hole.
-                None if next.is_some() => settle = SETTLED,
-                None => return,
-            }
-        }
-    }
-
-    /// One past the last sample of `leader` before a step that may be a hole. At least one sample
-    /// is before it.
-    fn before_hole(&self, leader: usize, start: usize) -> usize {
-        let ts = self.live[leader];
-        let limit = tolerance(self.shortest);
-        first_longer(&ts[start..], limit).map_or(ts.len(), |at| start + at + 1)
-    }
-
-    /// Who takes over, and with which sample, if `leader`'s step from `last` to `next` is a hole
-    /// that somebody fills.
-    fn successor(
-        &mut self,
-        leader: usize,
-        last: i64,
-        next: Option<i64>,
-        interval: i64,
-    ) -> Option<(usize, usize)> {
-        let limit = last.saturating_add(tolerance(interval));
-        if next.is_some_and(|next| next <= limit) {
-            return None;
-        }
-        let soon = last.saturating_add(interval / 2);
-        let mut best: Option<(i64, usize, usize)> = None;
-        let mut goes_on = next.is_some();
-        for (replica, ts) in self.live.iter().enumerate() {
-            if replica == leader {
-                continue;
-            }
-            let first = seek(ts, self.at[replica], last.saturating_add(1));
-            self.at[replica] = first;
-            if last == i64::MAX {
-                continue;
-            }
-            let inside =
-                |at: usize| ts.get(at).copied().filter(|&t| next.is_none_or(|next| t < next));
-            // At its end the leader is only replaced by somebody who goes on for longer.
-            goes_on |= ts.last().is_some_and(|&end| end > limit);
-            let later = seek(ts, first, soon);
-            let choice = match inside(later) {
-                Some(t) if t <= limit => Some((t, later)),
-                // The gap would be too long: rather a sample that follows closely.
-                other if later > first => {
-                    inside(later - 1).map(|t| (t, later - 1)).or(other.map(|t| (t, later)))
-                }
-                other => other.map(|t| (t, later)),
-            };
-            let Some((t, position)) = choice else { continue };
-            let in_time = |t: i64| t >= soon && t <= limit;
-            let better = match best {
-                None => true,
-                Some((held, _, _)) if in_time(held) => false,
-                Some((held, _, _)) => in_time(t) || t < held,
-            };
-            if better {
-                best = Some((t, replica, position));
-            }
-        }
-        best.filter(|_| goes_on).map(|(_, replica, position)| (replica, position))
-    }
-
-    /// The smallest interval that a replica shows near `time`; 0 if none does.
-    fn interval(&mut self, time: i64) -> i64 {
-        let of = |(ts, intervals): (&&[i64], &mut Intervals<'_>)| {
-            let at = ts.partition_point(|&t| t < time);
-            let interval = intervals.near(at.saturating_sub(1))?;
-            let begins = ts.first()?.saturating_sub(tolerance(interval));
-            let ends = ts.last()?.saturating_add(tolerance(interval));
-            (begins <= time && time <= ends).then_some(interval)
-        };
-        self.live.iter().zip(&mut self.intervals).filter_map(of).min().unwrap_or(0)
+    /// The open stretches of time in which samples of a replica may be taken that has none before
+    /// `earliest` nor after `latest`. `live` are the leader's live samples.
+    pub(crate) fn stretches(
+        &self,
+        live: &[i64],
+        earliest: i64,
+        latest: i64,
+    ) -> impl Iterator<Item = (i64, i64)> {
+        let (first, begin) = self.first;
+        let (last, end) = self.last;
+        let before = first.saturating_sub(earliest) > tolerance(begin);
+        let after = latest.saturating_sub(last) > tolerance(end);
+        let holes = self.holes.iter().map(|hole| (live[hole.at], live[hole.at + 1]));
+        before
+            .then_some((i64::MIN, first))
+            .into_iter()
+            .chain(holes)
+            .chain(after.then_some((last, i64::MAX)))
     }
 }
 
-fn without_markers(replica: &Replica<'_>) -> Vec<i64> {
+/// The live samples of a replica.
+pub(crate) fn live<'a>(replica: &Replica<'a>) -> std::borrow::Cow<'a, [i64]> {
+    if replica.stale.is_empty() {
+        return replica.ts.into();
+    }
     let mut live = Vec::with_capacity(replica.ts.len());
     let mut from = 0;
     for &marker in replica.stale {
@@ -198,70 +75,192 @@ fn without_markers(replica: &Replica<'_>) -> Vec<i64> {
         from = marker as usize + 1;
     }
     live.extend_from_slice(&replica.ts[from..]);
-    live
+    live.into()
 }
 
-/// Translates picks over live samples to the replicas' own positions and adds the stale markers
-/// after which the series does not go on.
-fn restore_markers(
+pub(super) fn pick(replicas: &[Replica<'_>], picks: &mut Vec<Pick>) {
+    let paces: Vec<Vec<Pace>> = replicas.iter().map(|replica| paces(replica.ts)).collect();
+    let paces: Vec<&[Pace]> = paces.iter().map(Vec::as_slice).collect();
+    pick_paced(replicas, &paces, None, picks);
+}
+
+/// Chooses among `replicas`, whose paces are `paces`. If `known` is what the first one's samples say,
+/// the others need no samples but those in its [`stretches`](Lead::stretches).
+pub(crate) fn pick_paced(
     replicas: &[Replica<'_>],
-    live: &[&[i64]],
-    taken: &[Pick],
+    paces: &[&[Pace]],
+    known: Option<&Lead>,
     picks: &mut Vec<Pick>,
 ) {
-    let mut coverage = Coverage::new(live);
-    // All markers, by time, then by preference.
-    let mut markers: Vec<(i64, usize, usize)> = replicas
-        .iter()
-        .enumerate()
-        .flat_map(|(index, replica)| {
-            replica.stale.iter().map(move |&m| (replica.ts[m as usize], index, m as usize))
-        })
-        .collect();
-    markers.sort_unstable();
-    let mut marker = 0;
-    let mut ended = |picks: &mut Vec<Pick>, after: Option<i64>, next: Option<(i64, usize)>| {
-        let mut kept = after.is_none();
-        while let Some(&(time, replica, position)) = markers.get(marker) {
-            if next.is_some_and(|(next, _)| time >= next) {
-                break;
-            }
-            marker += 1;
-            let later = after.is_none_or(|after| time > after);
-            let goes_on = next.is_some_and(|(next, leader)| {
-                let pause = next.saturating_sub(time);
-                leader != replica && pause <= tolerance(coverage.interval(time))
-            });
-            if !kept && later && !goes_on {
-                picks.push(Pick { replica, start: position, end: position + 1, settle: SETTLED });
-                kept = true;
-            }
+    let lives: Vec<std::borrow::Cow<'_, [i64]>> = replicas.iter().map(live).collect();
+    let lives: Vec<&[i64]> = lives.iter().map(AsRef::as_ref).collect();
+    let Some(leader) = lives.iter().position(|live| !live.is_empty()) else { return };
+    let others = paces.get(leader + 1..).unwrap_or_default();
+    let computed;
+    let lead = match known {
+        Some(known) => known,
+        None => {
+            let Some(lead) = Lead::new(lives[leader], others) else { return };
+            computed = lead;
+            &computed
         }
     };
-    let mut last: Option<i64> = None;
-    for pick in taken {
-        let replica = &replicas[pick.replica];
-        // Position in `ts` of a position among the live samples.
-        let mut skipped = 0;
-        let mut settle = pick.settle;
-        let mut from = pick.start;
-        while from < pick.end {
-            while skipped < replica.stale.len()
-                && (replica.stale[skipped] as usize) <= from + skipped
-            {
-                skipped += 1;
-            }
-            let to = match replica.stale.get(skipped) {
-                Some(&next) => pick.end.min(next as usize - skipped),
-                None => pick.end,
-            };
-            let next = live[pick.replica][from];
-            ended(picks, last, Some((next, pick.replica)));
-            push(picks, pick.replica, from + skipped, to + skipped, settle);
-            settle = SETTLED;
-            last = Some(live[pick.replica][to - 1]);
-            from = to;
-        }
+    let base = picks.len();
+    let mut filling =
+        Filling { live: &lives, others: Others::new(lives[leader], others), picks, base };
+    filling.lead(leader, 0..lives[leader].len(), (None, None), lead);
+    if replicas.iter().any(|replica| !replica.stale.is_empty()) {
+        restore_markers(replicas, base, picks);
     }
-    ended(picks, last, None);
+}
+
+struct Filling<'a> {
+    live: &'a [&'a [i64]],
+    others: Others<'a>,
+    picks: &'a mut Vec<Pick>,
+    /// Picks before are another series'.
+    base: usize,
+}
+
+impl Filling<'_> {
+    /// Takes the samples `inside` of `replica`, and of those after it what fills the holes of `lead`:
+    /// inside, and towards the sample before and the one after.
+    fn lead(
+        &mut self,
+        replica: usize,
+        inside: Range<usize>,
+        (before, after): (Option<i64>, Option<i64>),
+        lead: &Lead,
+    ) {
+        let ts = &self.live[replica][inside.clone()];
+        let (first, mut interval) = lead.first;
+        self.fill(replica + 1, before, Some(first), interval);
+        let mut from = 0;
+        for hole in &lead.holes {
+            let next = hole.at + 1;
+            self.take(replica, inside.start + from..inside.start + next, interval);
+            interval = hole.interval;
+            self.fill(replica + 1, Some(ts[hole.at]), Some(ts[next]), interval);
+            from = next;
+        }
+        self.take(replica, inside.start + from..inside.end, interval);
+        let (last, interval) = lead.last;
+        self.fill(replica + 1, Some(last), after, interval);
+    }
+
+    /// Lets the first of the replicas from `from` on that has samples between `before` and `after`
+    /// lead there, if that is a hole.
+    fn fill(&mut self, from: usize, before: Option<i64>, after: Option<i64>, interval: i64) {
+        let limit = tolerance(interval);
+        let far = |t: i64| {
+            before.is_none_or(|before| t.saturating_sub(before) > limit)
+                && after.is_none_or(|after| after.saturating_sub(t) > limit)
+        };
+        let inside = |ts: &[i64]| {
+            let start = before.map_or(0, |before| ts.partition_point(|&t| t <= before));
+            let end = after.map_or(ts.len(), |after| ts.partition_point(|&t| t < after));
+            start..end.max(start)
+        };
+        let is_hole = match (before, after) {
+            (Some(before), Some(after)) => after.saturating_sub(before) > limit,
+            // Nobody leads beyond the ends who does not go far.
+            _ => self.live[from..].iter().any(|ts| {
+                let inside = &ts[inside(ts)];
+                inside.first().is_some_and(|&t| far(t)) || inside.last().is_some_and(|&t| far(t))
+            }),
+        };
+        if !is_hole {
+            return;
+        }
+        let live = self.live;
+        let present = (from..live.len()).map(|replica| (replica, inside(live[replica])));
+        let Some((replica, inside)) = present.into_iter().find(|(_, inside)| !inside.is_empty())
+        else {
+            return;
+        };
+        let ts = live[replica];
+        let mut intervals = Intervals::new(&ts[inside.clone()], interval, self.others);
+        let begin = intervals.at(0);
+        let end = intervals.at(inside.len() - 1);
+        let inside = trimmed(ts, inside, (before, begin), (after, end));
+        let mut intervals = Intervals::new(&ts[inside.clone()], interval, self.others);
+        let lead = Lead {
+            holes: intervals.holes(),
+            first: (ts[inside.start], intervals.at(0)),
+            last: (ts[inside.end - 1], intervals.at(inside.len() - 1)),
+        };
+        self.lead(replica, inside, (before, after), &lead);
+    }
+
+    fn take(&mut self, replica: usize, range: Range<usize>, interval: i64) {
+        let changed = self.picks[self.base..].last().is_some_and(|last| last.replica != replica);
+        let settle = match self.live[replica].get(range.start) {
+            Some(first) if changed && interval != UNKNOWN => first.saturating_add(interval),
+            _ => SETTLED,
+        };
+        push(self.picks, replica, range.start, range.end, settle);
+    }
+}
+
+/// The samples `inside` of `ts`, without those that follow the one before, or precede the one after,
+/// by less than half an interval, unless there would be a hole. At least one is left. With the edges
+/// come the intervals there.
+fn trimmed(
+    ts: &[i64],
+    inside: Range<usize>,
+    (before, begin): (Option<i64>, i64),
+    (after, end): (Option<i64>, i64),
+) -> Range<usize> {
+    let mut start = inside.start;
+    if let Some(before) = before {
+        let later = seek(&ts[..inside.end], start, before.saturating_add(half(begin)));
+        let in_time = ts[..inside.end]
+            .get(later)
+            .is_some_and(|&t| t.saturating_sub(before) <= tolerance(begin));
+        start = match in_time {
+            true => later,
+            // The gap would be too long: rather a sample that follows closely.
+            false => later.saturating_sub(1).max(start),
+        };
+    }
+    let mut stop = inside.end;
+    if let Some(after) = after {
+        let late = after.saturating_sub(half(end));
+        let kept = start + ts[start..stop].partition_point(|&t| t <= late);
+        let in_time = kept > start && after.saturating_sub(ts[kept - 1]) <= tolerance(end);
+        stop = if in_time { kept } else { stop.min(kept + 1) };
+    }
+    start..stop
+}
+
+/// Translates the picks from `base` on, over live samples, to the replicas' own positions, and adds
+/// the stale markers after which the series does not go on.
+fn restore_markers(replicas: &[Replica<'_>], base: usize, picks: &mut [Pick]) {
+    // For each marker: how many live samples are before it.
+    let before: Vec<Vec<u32>> = replicas
+        .iter()
+        .map(|replica| replica.stale.iter().zip(0..).map(|(&at, nth)| at - nth).collect())
+        .collect();
+    let mut next: Option<(i64, i64)> = None;
+    for (nth, pick) in picks[base..].iter_mut().enumerate().rev() {
+        let Replica { ts, stale } = replicas[pick.replica];
+        let before = &before[pick.replica];
+        let skipped = |live: usize| before.partition_point(|&markers| markers as usize <= live);
+        let first = pick.start + skipped(pick.start);
+        let mut marker = skipped(pick.end - 1);
+        let mut end = pick.end + marker;
+        // Markers right behind stay, as long as nobody goes on soon after them.
+        while stale.get(marker).is_some_and(|&at| at as usize == end)
+            && next.is_none_or(|(next, limit)| next.saturating_sub(ts[end]) > limit)
+        {
+            (marker, end) = (marker + 1, end + 1);
+        }
+        let limit = match pick.settle {
+            SETTLED => 0,
+            settle => tolerance(settle.saturating_sub(ts[first])),
+        };
+        next = Some((ts[first], limit));
+        pick.start = if nth == 0 && pick.start == 0 { 0 } else { first };
+        pick.end = end;
+    }
 }

@@ -7,6 +7,8 @@ mod penalty;
 
 use crate::source::DedupFunc;
 
+pub(crate) use coverage::{Lead, live, pick_paced};
+pub(crate) use interval::Pace;
 pub use penalty::lanes;
 
 /// One replica's samples of a series.

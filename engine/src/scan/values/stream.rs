@@ -19,15 +19,17 @@ use futures::{Stream, StreamExt, stream};
 
 use super::assemble::{Settling, left_out, remove};
 use crate::scan::decode::Decoder;
+use crate::scan::fast::Unpacked;
 use crate::scan::frame::{properties, run_operator};
 use crate::scan::located::{Located, list};
 use crate::scan::plan::ScanPlan;
-use crate::scan::wave::{Column, PageBytes, PageUse, Pages, Stretch, WavePages, fetch};
+use crate::scan::shelf::Shelf;
+use crate::scan::wave::{Column, PageBytes, PageUse, Pages, Stretch, WavePages, fetch, shelved};
 use crate::source::{Columns, run_schema};
 use crate::{Error, Result};
 
 /// A wave is closed when it has this many samples.
-const WAVE_SAMPLES: usize = 512 * 1024;
+const WAVE_SAMPLES: usize = 256 * 1024;
 /// How many waves are fetched or decoded at once.
 const WAVES: usize = 2;
 
@@ -81,15 +83,18 @@ impl ExecutionPlan for ValuesExec {
             Arc::new(Pages::new(Arc::clone(&self.plan), Column::Values, &self.metrics, partition));
         let memory =
             MemoryConsumer::new(format!("ValuesExec[{partition}]")).register(context.memory_pool());
+        let shelf = Arc::clone(self.plan.shelf(partition));
+        let kept = MemoryConsumer::new(format!("ValuesExec[{partition}] shelf"));
+        shelf.open(kept.register(context.memory_pool()));
         let waves = {
             let pages = Arc::clone(&pages);
-            waves(input, WavePages::new(Arc::clone(&pages)), Arc::clone(&self.plan))
+            waves(input, WavePages::new(Arc::clone(&pages)), Arc::clone(&self.plan), shelf)
                 .map(move |wave| fetch_wave(wave, Arc::clone(&pages)))
                 .buffered(WAVES)
         };
         let assembly = Assembly {
             plan: Arc::clone(&self.plan),
-            decoder: Decoder::new(pages, memory)?,
+            decoder: Decoder::new(pages, memory, None)?,
             batches: Vec::new().into_iter(),
             settling: Settling::default(),
             metrics: BaselineMetrics::new(&self.metrics, partition),
@@ -117,6 +122,14 @@ impl ExecutionPlan for ValuesExec {
 struct Wave {
     batches: Vec<RecordBatch>,
     uses: Vec<PageUse>,
+    shelved: Vec<(u32, Arc<Unpacked<f64>>)>,
+}
+
+impl Wave {
+    fn new(batches: Vec<RecordBatch>, mut uses: Vec<PageUse>, shelf: &Shelf<f64>) -> Self {
+        let shelved = shelved(&mut uses, shelf);
+        Self { batches, uses, shelved }
+    }
 }
 
 /// A wave whose pages are there.
@@ -124,12 +137,13 @@ struct Fetched {
     batches: Vec<RecordBatch>,
     uses: Vec<PageUse>,
     pages: Vec<PageBytes>,
+    shelved: Vec<(u32, Arc<Unpacked<f64>>)>,
 }
 
 async fn fetch_wave(wave: Result<Wave>, pages: Arc<Pages>) -> Result<Fetched> {
-    let Wave { batches, uses } = wave?;
+    let Wave { batches, uses, shelved } = wave?;
     let pages = fetch(&pages, &uses).await?;
-    Ok(Fetched { batches, uses, pages })
+    Ok(Fetched { batches, uses, pages, shelved })
 }
 
 /// Gathers the input into waves.
@@ -137,16 +151,17 @@ fn waves(
     input: SendableRecordBatchStream,
     pages: WavePages,
     plan: Arc<ScanPlan>,
+    shelf: Arc<Shelf<f64>>,
 ) -> impl Stream<Item = Result<Wave>> {
     stream::try_unfold((Some(input), pages), move |(input, mut pages)| {
-        let plan = Arc::clone(&plan);
+        let (plan, shelf) = (Arc::clone(&plan), Arc::clone(&shelf));
         async move {
             let Some(mut input) = input else { return Ok(None) };
             let mut batches = Vec::new();
             let mut samples = 0;
             while samples < WAVE_SAMPLES {
                 let Some(batch) = input.next().await else {
-                    let wave = Wave { batches, uses: pages.close() };
+                    let wave = Wave::new(batches, pages.close(), &shelf);
                     return Ok((!wave.batches.is_empty()).then_some((wave, (None, pages))));
                 };
                 let batch = batch.map_err(Error::from)?;
@@ -159,7 +174,7 @@ fn waves(
                 samples += runs.ts.len();
                 batches.push(batch);
             }
-            let wave = Wave { batches, uses: pages.close() };
+            let wave = Wave::new(batches, pages.close(), &shelf);
             Ok(Some((wave, (Some(input), pages))))
         }
     })
@@ -181,7 +196,7 @@ struct Assembly {
 
 impl Assembly {
     fn begin(&mut self, wave: Fetched) -> Result<()> {
-        self.decoder.begin(wave.uses, wave.pages)?;
+        self.decoder.begin(wave.uses, wave.pages, wave.shelved)?;
         self.batches = wave.batches.into_iter();
         Ok(())
     }

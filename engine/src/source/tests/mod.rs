@@ -311,9 +311,9 @@ async fn the_plan_shows_its_operators() {
         lines,
         [
             "ValuesExec: columns=[value], counter=false",
-            "DedupExec: func=coverage, replicated=true",
+            "DedupExec: func=coverage, replicated=true, others=where the first has holes",
             "MergeExec: overlaps=none",
-            "ScanExec: blocks=2, series=1, range=[0, 3600000], columns=[ts]",
+            "ScanExec: blocks=2, series=1, range=[0, 3600000], columns=[ts], replicas=first",
         ]
     );
     assert_eq!(drain(&resolved.runs).await.unwrap(), 1);

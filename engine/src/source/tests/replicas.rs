@@ -1,8 +1,9 @@
 //! Replicas made one, from blocks to run batches.
 
-use super::fixture::{Fixture, Samples, TestBlock, bits, labels, metric, options};
-use super::{HOUR, block, every};
-use crate::model::{Labels, STALE_NAN_BITS, TimeRange};
+use super::fixture::{Fixture, Samples, TestBlock, bits, labels, metric, options, run};
+use super::{HOUR, block, counter, every};
+use crate::dedup::{Pick, Replica, pick};
+use crate::model::{Labels, MatchOp, Matcher, STALE_NAN_BITS, TimeRange};
 use crate::source::DedupFunc;
 
 fn replica(name: &str, series: Vec<(Labels, Samples)>) -> TestBlock {
@@ -28,7 +29,9 @@ fn outage() -> (Samples, Samples) {
 async fn coverage_fills_what_the_leader_lacks() {
     let (a, b) = outage();
     let mut expected: Samples = a.iter().copied().filter(|&(t, _)| t < HOUR / 2).collect();
-    expected.extend(b.iter().copied().filter(|&(t, _)| t > HOUR / 2 - 15_000 + 7_500));
+    let hole = HOUR / 2 - 15_000 + 7_500..=HOUR - 7_500;
+    expected.extend(b.iter().copied().filter(|(t, _)| hole.contains(t)));
+    expected.extend(a.iter().copied().filter(|&(t, _)| t >= HOUR));
     let expected = vec![(labels(&[("__name__", "m"), ("cluster", "c"), ("job", "j")]), expected)];
     // Whichever block comes first.
     for order in [["a", "b"], ["b", "a"]] {
@@ -202,4 +205,74 @@ async fn long_series_pass_the_edges_of_batches() {
             samples.iter().all(|&(t, v)| v == (t + pod as i64) as f64)
         })
     );
+}
+
+/// A day in blocks of two hours, two replicas with outages of their own, series that only one of them
+/// has, and stale markers: what is read late gives the answer of all samples.
+#[tokio::test]
+async fn the_other_replica_is_read_where_the_first_has_holes() {
+    let stale = f64::from_bits(STALE_NAN_BITS);
+    let pods = 60;
+    // Of pod `pod`: when replica `of` scrapes it, in ms, and where its target fails.
+    let scraped = |of: i64, pod: i64| -> Samples {
+        let up = |scrape: &i64| match (pod % 10, of) {
+            (0, 0) | (1, 1) => false,
+            (2, 0) => *scrape >= 3_000,
+            (3, 0) => *scrape < 3_000,
+            (4, _) => (*scrape / 700) % 3 != of,
+            (5, 0) => scrape % 977 != pod,
+            _ => true,
+        };
+        (0..5_760)
+            .filter(up)
+            .map(|scrape| {
+                let failed = pod % 10 >= 6 && (scrape + 40 * of) % 1_500 == 100 * pod;
+                (scrape * 15_000 + of * 6_000, if failed { stale } else { scrape as f64 })
+            })
+            .collect()
+    };
+    let own = |pod: i64| labels(&[("__name__", "m"), ("pod", &format!("p{pod:02}"))]);
+    let mut blocks = Vec::new();
+    for of in [0, 1] {
+        for at in 0..12 {
+            let range = at * 2 * HOUR..(at + 1) * 2 * HOUR;
+            let inside = |pod| -> Samples {
+                let mut samples = scraped(of, pod);
+                samples.retain(|(t, _)| range.contains(t));
+                samples
+            };
+            let series = (0..pods).map(|pod| (own(pod), inside(pod)));
+            let series = series.filter(|(_, samples)| !samples.is_empty()).collect();
+            let external = labels(&[("replica", ["a", "b"][of as usize])]);
+            blocks.push(TestBlock { external, ..block(range.clone(), series) });
+        }
+    }
+    let fixture = Fixture::of(blocks).await;
+    for range in [TimeRange::ALL, TimeRange::new(5 * HOUR + 7, 17 * HOUR + 3)] {
+        let expected = (0..pods).map(|pod| {
+            let both = [0, 1].map(|of| -> Samples {
+                scraped(of, pod).into_iter().filter(|&(t, _)| range.contains(t)).collect()
+            });
+            let ts = both.each_ref().map(|s| s.iter().map(|&(t, _)| t).collect::<Vec<i64>>());
+            let markers = both.each_ref().map(|samples| -> Vec<u32> {
+                let marker = |&(_, value): &(i64, f64)| value.to_bits() == STALE_NAN_BITS;
+                (0..).zip(samples).filter(|(_, s)| marker(s)).map(|(at, _)| at).collect()
+            });
+            let replicas = [0, 1].map(|of| Replica { ts: &ts[of], stale: &markers[of] });
+            let mut picks = Vec::new();
+            pick(DedupFunc::Coverage, &replicas, &mut picks);
+            let of_pick = |p: &Pick| both[p.replica][p.start..p.end].to_vec();
+            (own(pod), picks.iter().flat_map(of_pick).collect::<Samples>())
+        });
+        let expected: Vec<(Labels, Samples)> = expected.collect();
+        let select = metric("m", range);
+        let got = fixture.read(&select, &options(Some(DedupFunc::Coverage))).await;
+        assert_eq!(bits(&got), bits(&expected));
+    }
+    // Of these ten series one has a hole in these two hours, over the edge of two blocks.
+    let mut select = metric("m", TimeRange::new(HOUR, 3 * HOUR));
+    select.matchers.push(Matcher::new("pod", MatchOp::Regex, "p4.").unwrap());
+    let resolved = fixture.resolve(&select, &options(Some(DedupFunc::Coverage))).await;
+    assert_eq!(run(&resolved).await.unwrap().len(), 10);
+    assert_eq!(counter(&resolved.runs, "DedupExec", "pages_decoded"), 2);
 }
