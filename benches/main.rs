@@ -12,6 +12,7 @@ mod tsdb_block;
 criterion::criterion_group!(
     operators,
     chunk_decode::chunk_decode,
+    chunk_decode::chunk_encode,
     convert::convert,
     label_lookup::label_lookup,
     scan::scan,

@@ -23,6 +23,7 @@ pub(super) struct Counts {
     pub(super) set_aside: usize,
     pub(super) marked: usize,
     pub(super) excluded_by_time: usize,
+    pub(super) excluded_by_labels: usize,
     pub(super) duplicate: usize,
 }
 
@@ -117,6 +118,7 @@ impl CatalogMetrics {
             ("set-aside", counts.set_aside),
             ("marked-for-deletion", counts.marked),
             ("time-excluded", counts.excluded_by_time),
+            ("label-excluded", counts.excluded_by_labels),
             ("duplicate", counts.duplicate),
         ] {
             self.synced.get_or_create(&State { state }).set(number as i64);

@@ -9,6 +9,7 @@
 //! | whose `meta.json` is wrong, or whose objects are missing or have another size | set aside |
 //! | that a reader found damaged ([`Catalog::set_aside`]) | set aside |
 //! | outside the time range of the settings | left out |
+//! | that the settings' selector drops | left out |
 //! | marked for deletion longer ago than the delay | left out |
 //! | whose sources are all inside another one that is read | left out |
 //!
@@ -17,7 +18,9 @@
 
 mod covered;
 mod listing;
+mod md5;
 mod metrics;
+mod selector;
 mod survey;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -34,6 +37,7 @@ use crate::model::TimeRange;
 use crate::{Error, ErrorKind, Result};
 
 pub use metrics::CatalogMetrics;
+pub use selector::BlockSelector;
 pub use survey::{Survey, Surveyed};
 
 use listing::{DELETION_MARK, Listed};
@@ -52,6 +56,8 @@ pub struct CatalogSettings {
     pub ignore_deletion_marks_delay: Duration,
     /// Only blocks that overlap this range are kept (`--min-time`, `--max-time`).
     pub range: TimeRange,
+    /// Only blocks that it keeps are kept (`--selector.relabel-config`).
+    pub selector: BlockSelector,
 }
 
 impl Default for CatalogSettings {
@@ -60,6 +66,7 @@ impl Default for CatalogSettings {
             concurrency: 32,
             ignore_deletion_marks_delay: Duration::from_secs(24 * 3600),
             range: TimeRange::ALL,
+            selector: BlockSelector::default(),
         }
     }
 }
@@ -187,7 +194,7 @@ impl Catalog {
     fn install(&self, change: impl FnOnce(&mut Known)) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         change(&mut known);
-        let (snapshot, counts) = select(&known, self.settings.range);
+        let (snapshot, counts) = select(&known, &self.settings);
         let mut current = self.snapshot.write().unwrap_or_else(PoisonError::into_inner);
         let kept: HashSet<BlockId> = snapshot.blocks.iter().map(|meta| meta.ulid).collect();
         let gone = current.blocks.iter().filter(|meta| !kept.contains(&meta.ulid)).count();
@@ -318,7 +325,7 @@ impl Catalog {
 }
 
 /// Decides what is read.
-fn select(known: &Known, range: TimeRange) -> (Snapshot, Counts) {
+fn select(known: &Known, settings: &CatalogSettings) -> (Snapshot, Counts) {
     let mut counts =
         Counts { no_meta: known.no_meta, corrupted: known.bad.len(), ..Counts::default() };
     let mut set_aside = known.bad.clone();
@@ -327,8 +334,10 @@ fn select(known: &Known, range: TimeRange) -> (Snapshot, Counts) {
         if let Some(reason) = known.damaged.get(id) {
             counts.set_aside += 1;
             set_aside.insert(*id, reason.clone());
-        } else if !meta.range().overlaps(&range) {
+        } else if !meta.range().overlaps(&settings.range) {
             counts.excluded_by_time += 1;
+        } else if !settings.selector.keeps(meta) {
+            counts.excluded_by_labels += 1;
         } else if known.marked.contains(id) {
             counts.marked += 1;
         } else {

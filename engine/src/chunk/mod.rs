@@ -1,14 +1,18 @@
 //! Chunks: a few dozen to a few hundred samples of one series, in one of six encodings
 //! (`tsdb/chunkenc`).
 //!
+//! The encoder of XOR chunks takes columns ([`XorEncoder`]); the others are only read.
+//!
 //! Decoders write flat columns: timestamps, values and start timestamps as slices that are used again
 //! for every chunk, histograms as [`crate::model::Histogram`]s.
 
 mod bits;
+mod encode;
 mod float_histogram;
 mod histogram;
 mod layout;
 mod start_times;
+mod writer;
 mod xor;
 mod xor2;
 
@@ -17,6 +21,8 @@ mod tests;
 
 use crate::model::Histogram;
 use crate::{Error, Result};
+
+pub use encode::{XorEncoder, cut};
 
 /// How a chunk is encoded (`chunkenc.Encoding`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -99,6 +99,65 @@ fn chunks_follow_each_other_in_one_buffer() {
     assert!(floats.is_empty() && floats.starts().is_none());
 }
 
+/// The samples of a float chunk.
+fn floats(encoding: Encoding, chunk: &[u8]) -> (Vec<i64>, Vec<f64>) {
+    let mut floats = Floats::default();
+    floats.decode(encoding, chunk).unwrap();
+    (floats.ts().to_vec(), floats.values().to_vec())
+}
+
+fn bits(values: &[f64]) -> Vec<u64> {
+    values.iter().map(|value| value.to_bits()).collect()
+}
+
+#[test]
+fn what_prometheus_wrote_is_encoded_to_the_same_bytes() {
+    let mut encoder = XorEncoder::default();
+    for number in 1..=3 {
+        let chunk = written("xor", number);
+        let (ts, values) = floats(Encoding::Xor, &chunk);
+        assert_eq!(encoder.encode(&ts, &values, usize::MAX), ts.len());
+        assert_eq!(encoder.bytes(), chunk, "xor-{number}");
+    }
+}
+
+#[test]
+fn chunks_are_cut_where_prometheus_cuts_them() {
+    const HOURS_2: i64 = 7_200_000;
+    let scraped = |start: i64, every: i64, count: i64| -> Vec<i64> {
+        (0..count).map(|n| start + n * every).collect()
+    };
+    // Each 15 s, two hours are four chunks; each 16 s, three: 150 is nearer to 120 than 112 is.
+    assert_eq!(cut(&scraped(0, 15_000, 1_000)), 120);
+    assert_eq!(cut(&scraped(5_000, 16_000, 1_000)), 150);
+    // Two hours end a chunk, also before 1970, and a gap does not make it longer.
+    assert_eq!(cut(&scraped(HOURS_2 - 30_000, 15_000, 1_000)), 2);
+    assert_eq!(cut(&scraped(-15_000, 15_000, 1_000)), 1);
+    assert_eq!(cut(&[0, HOURS_2]), 1);
+    // Samples that come faster than foreseen: 240 at most.
+    let mut faster = scraped(0, 60_000, 31);
+    faster.extend(scraped(1_800_001, 1, 1_000));
+    assert_eq!(cut(&faster), 240);
+    assert_eq!((cut(&[7]), cut(&[])), (1, 0));
+    // Bytes end it too: random values take more than eight bytes each.
+    let ts = scraped(0, 15_000, 480);
+    let mut random = 1u64;
+    let values: Vec<f64> = ts
+        .iter()
+        .map(|_| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            f64::from_bits(random)
+        })
+        .collect();
+    let mut encoder = XorEncoder::default();
+    let count = encoder.next_chunk(&ts, &values);
+    assert!((100..120).contains(&count), "{count}");
+    assert!((1006..=1024).contains(&encoder.bytes().len()), "{}", encoder.bytes().len());
+    assert_eq!(encoder.next_chunk(&[], &[]), 0);
+}
+
 #[test]
 fn unknown_encodings_are_unsupported() {
     for byte in [0, 7, 255] {
@@ -134,5 +193,48 @@ proptest! {
             chunk[at] ^= byte;
         }
         let _ = decode(encoding, &chunk);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    /// All floats and all distances in time go through unchanged, whatever the chunks before were.
+    #[test]
+    fn what_is_encoded_is_decoded(
+        start in any::<i32>(),
+        samples in prop::collection::vec(
+            (
+                prop_oneof![
+                    Just(1i64), Just(15_000), 1i64..20_000, 1i64..2_000_000, 1i64..(1 << 50),
+                ],
+                prop_oneof![
+                    Just(1.0f64.to_bits()), Just(crate::model::STALE_NAN_BITS), any::<u64>(),
+                    (0u32..100).prop_map(|n| f64::from(n).to_bits()),
+                ],
+            ),
+            1..300,
+        ),
+    ) {
+        let mut ts = vec![];
+        let mut t = i64::from(start);
+        for &(distance, _) in &samples {
+            t += distance;
+            ts.push(t);
+        }
+        let values: Vec<f64> = samples.iter().map(|&(_, value)| f64::from_bits(value)).collect();
+        let mut encoder = XorEncoder::default();
+        prop_assert_eq!(encoder.encode(&ts, &values, usize::MAX), ts.len());
+        let (decoded_ts, decoded) = floats(Encoding::Xor, encoder.bytes());
+        prop_assert_eq!(&decoded_ts, &ts);
+        prop_assert_eq!(bits(&decoded), bits(&values));
+        let mut at = 0;
+        while at < ts.len() {
+            let count = encoder.next_chunk(&ts[at..], &values[at..]);
+            let (decoded_ts, decoded) = floats(Encoding::Xor, encoder.bytes());
+            prop_assert_eq!(&decoded_ts, &ts[at..at + count]);
+            prop_assert_eq!(bits(&decoded), bits(&values[at..at + count]));
+            at += count;
+        }
     }
 }

@@ -71,7 +71,8 @@ pub(crate) struct ScanPlan {
     /// One a partition.
     shelves: Vec<Arc<Shelf<f64>>>,
     catalog: Arc<Catalog>,
-    samples_read: AtomicUsize,
+    /// Shared by all parts of a plan.
+    samples_read: Arc<AtomicUsize>,
 }
 
 /// The pieces of all series of a roster.
@@ -96,7 +97,7 @@ impl ScanPlan {
             let of_series = &pieces[w[0] as usize..w[1] as usize];
             of_series.windows(2).any(|pair| pair[0].replica != pair[1].replica)
         });
-        let partitions = cut(roster, settings.partitions);
+        let partitions = cut(roster.len(), |at| roster.samples(at), settings.partitions);
         Self {
             bucket: cache.bucket().clone(),
             files,
@@ -108,7 +109,34 @@ impl ScanPlan {
             shelves: partitions.iter().map(|_| Arc::default()).collect(),
             partitions,
             catalog,
-            samples_read: AtomicUsize::new(0),
+            samples_read: Arc::default(),
+        }
+    }
+
+    /// The reading of some `series` of the `roster` that this plan was made for, ascending; they are
+    /// numbered anew from 0.
+    pub(crate) fn part(&self, roster: &Roster, series: &[u32]) -> Self {
+        let mut pieces = Vec::new();
+        let mut offsets = Vec::with_capacity(series.len() + 1);
+        offsets.push(0);
+        for &at in series {
+            pieces.extend_from_slice(self.pieces(at));
+            offsets.push(pieces.len() as u32);
+        }
+        let samples = |at: usize| roster.samples(series[at] as usize);
+        let partitions = cut(series.len(), samples, self.settings.partitions);
+        Self {
+            bucket: self.bucket.clone(),
+            files: self.files.clone(),
+            settings: self.settings,
+            overlaps: self.overlaps,
+            replicated: self.replicated,
+            pieces,
+            offsets,
+            shelves: partitions.iter().map(|_| Arc::default()).collect(),
+            partitions,
+            catalog: Arc::clone(&self.catalog),
+            samples_read: Arc::clone(&self.samples_read),
         }
     }
 
@@ -239,18 +267,17 @@ fn timed_runs(open: &OpenBlock, row: u32) -> impl Iterator<Item = (TimeRange, &R
     })
 }
 
-/// Contiguous ranges of the roster with about equal numbers of samples; none so small that the
+/// Contiguous ranges of series with about equal numbers of samples; none so small that the
 /// work would not pay for another partition.
-pub(crate) fn cut(roster: &Roster, most: usize) -> Vec<Range<u32>> {
-    let series = roster.len();
-    let total: u64 = (0..series).map(|at| roster.samples(at)).sum();
+pub(crate) fn cut(series: usize, samples: impl Fn(usize) -> u64, most: usize) -> Vec<Range<u32>> {
+    let total: u64 = (0..series).map(&samples).sum();
     let worth = (total / BATCH_SAMPLES as u64 / 2) as usize;
     let count = most.min(worth).min(series).max(1);
     let share = total.div_ceil(count as u64).max(1);
     let mut ranges = Vec::with_capacity(count);
     let (mut start, mut sum) = (0, 0);
     for at in 0..series {
-        sum += roster.samples(at);
+        sum += samples(at);
         if sum >= share && ranges.len() + 1 < count {
             ranges.push(start as u32..at as u32 + 1);
             (start, sum) = (at + 1, 0);

@@ -8,7 +8,10 @@ use datafusion::physical_plan::ExecutionPlan;
 use futures::{StreamExt, stream};
 use hashbrown::HashSet;
 
-use super::{Extent, Listing, Resolved, Select, SelectOptions, SeriesSource};
+use super::{
+    Extent, Listing, PartRuns, Resolved, ResolvedParts, Roster, RunParts, Select, SelectOptions,
+    SeriesSource,
+};
 use crate::block::BlockMeta;
 use crate::catalog::Catalog;
 use crate::dedup::DedupExec;
@@ -84,6 +87,20 @@ impl BucketSource {
         Ok(Opened { blocks, warnings })
     }
 
+    /// The series of `wanted`, and where their samples lie.
+    async fn plan(
+        &self,
+        wanted: &Select,
+        options: &SelectOptions,
+    ) -> Result<(Roster, Arc<ScanPlan>, Vec<String>)> {
+        let (selected, warnings) = self.select(&wanted.matchers, wanted.range, options).await?;
+        let limit = options.series_limit;
+        let (roster, pieces) = resolve(selected, dropped(options), wanted.range, limit)?;
+        let settings = ScanSettings::new(wanted, options);
+        let plan = ScanPlan::new(&self.cache, Arc::clone(&self.catalog), settings, &roster, pieces);
+        Ok((roster, Arc::new(plan), warnings))
+    }
+
     /// The series that match, block by block.
     async fn select(
         &self,
@@ -94,6 +111,29 @@ impl BucketSource {
         let Opened { blocks, warnings } = self.open(range, options).await?;
         let selected = blocks.into_iter().filter_map(|open| select(open, matchers, range));
         Ok((selected.collect(), warnings))
+    }
+}
+
+/// The operators that read `plan`.
+fn operators(plan: Arc<ScanPlan>) -> Arc<dyn ExecutionPlan> {
+    let mut runs: Arc<dyn ExecutionPlan> = Arc::new(ScanExec::new(Arc::clone(&plan)));
+    runs = Arc::new(MergeExec::new(Arc::clone(&plan), runs));
+    if let Some(func) = plan.settings.dedup {
+        runs = Arc::new(DedupExec::new(Arc::clone(&plan), func, runs));
+    }
+    Arc::new(ValuesExec::new(plan, runs))
+}
+
+/// The reading of blocks, series by series as they are asked for.
+#[derive(Debug)]
+struct BlockParts {
+    plan: Arc<ScanPlan>,
+    roster: Arc<Roster>,
+}
+
+impl RunParts for BlockParts {
+    fn part(&self, series: &[u32]) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(operators(Arc::new(self.plan.part(&self.roster, series))))
     }
 }
 
@@ -132,19 +172,19 @@ impl SeriesSource for BucketSource {
     }
 
     async fn resolve(&self, wanted: &Select, options: &SelectOptions) -> Result<Resolved> {
-        let (selected, warnings) = self.select(&wanted.matchers, wanted.range, options).await?;
-        let limit = options.series_limit;
-        let (roster, pieces) = resolve(selected, dropped(options), wanted.range, limit)?;
-        let settings = ScanSettings::new(wanted, options);
-        let plan = ScanPlan::new(&self.cache, Arc::clone(&self.catalog), settings, &roster, pieces);
-        let plan = Arc::new(plan);
-        let mut runs: Arc<dyn ExecutionPlan> = Arc::new(ScanExec::new(Arc::clone(&plan)));
-        runs = Arc::new(MergeExec::new(Arc::clone(&plan), runs));
-        if let Some(func) = plan.settings.dedup {
-            runs = Arc::new(DedupExec::new(Arc::clone(&plan), func, runs));
-        }
-        runs = Arc::new(ValuesExec::new(plan, runs));
-        Ok(Resolved { roster: Arc::new(roster), runs, warnings })
+        let (roster, plan, warnings) = self.plan(wanted, options).await?;
+        Ok(Resolved { roster: Arc::new(roster), runs: operators(plan), warnings })
+    }
+
+    async fn resolve_parts(
+        &self,
+        wanted: &Select,
+        options: &SelectOptions,
+    ) -> Result<ResolvedParts> {
+        let (roster, plan, warnings) = self.plan(wanted, options).await?;
+        let roster = Arc::new(roster);
+        let parts = BlockParts { plan, roster: Arc::clone(&roster) };
+        Ok(ResolvedParts { roster, runs: PartRuns::Parts(Arc::new(parts)), warnings })
     }
 
     async fn series(

@@ -151,6 +151,35 @@ pub struct Extent {
     pub range: TimeRange,
 }
 
+/// A selector's series, whose samples are read a part at a time.
+#[derive(Debug, Clone)]
+pub struct ResolvedParts {
+    /// The matching series.
+    pub roster: Arc<Roster>,
+    /// Their samples.
+    pub runs: PartRuns,
+    /// What could not be read, if partial answers are wanted.
+    pub warnings: Vec<String>,
+}
+
+/// How the samples of a roster can be read.
+#[derive(Debug, Clone)]
+pub enum PartRuns {
+    /// All series by one plan, in the roster's order.
+    Whole(Arc<dyn ExecutionPlan>),
+    /// Any of the series by a plan of their own.
+    Parts(Arc<dyn RunParts>),
+}
+
+/// Samples that can be read for any part of a roster, so that a reader who wants the series in
+/// another order holds no more than a part.
+pub trait RunParts: std::fmt::Debug + Send + Sync {
+    /// A plan that streams run batches of `series` (indices into the roster, ascending). In its
+    /// batches the column `series` is the position in that slice. All parts count against one limit
+    /// of samples.
+    fn part(&self, series: &[u32]) -> Result<Arc<dyn ExecutionPlan>>;
+}
+
 /// Anything that has samples: blocks of a bucket, memory, and later remote stores.
 #[async_trait]
 pub trait SeriesSource: std::fmt::Debug + Send + Sync {
@@ -162,6 +191,16 @@ pub trait SeriesSource: std::fmt::Debug + Send + Sync {
 
     /// Finds the series of `select` and plans the reading of their samples.
     async fn resolve(&self, select: &Select, options: &SelectOptions) -> Result<Resolved>;
+
+    /// As [`Self::resolve`], but to be read a part at a time where the source can do that.
+    async fn resolve_parts(
+        &self,
+        select: &Select,
+        options: &SelectOptions,
+    ) -> Result<ResolvedParts> {
+        let Resolved { roster, runs, warnings } = self.resolve(select, options).await?;
+        Ok(ResolvedParts { roster, runs: PartRuns::Whole(runs), warnings })
+    }
 
     /// The label sets of the series that `matchers` accept and that have samples in `range`, sorted,
     /// each once; at most `limit` if it is not 0.

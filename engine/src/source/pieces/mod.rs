@@ -171,7 +171,7 @@ pub fn resolve_pieces(
     let roster = arrangement.roster(|at| (members[at].kind, members[at].samples()));
     let mut slots: Vec<Option<Member>> = members.into_iter().map(Some).collect();
     let members = arrangement.order.iter().filter_map(|&at| slots[at as usize].take()).collect();
-    let partitions = cut(&roster, options.partitions);
+    let partitions = cut(roster.len(), |at| roster.samples(at), options.partitions);
     let range = select.range;
     let pieces = Pieces { origin, members, partitions, range, damaged, _held: held };
     let runs = Arc::new(PiecesExec::new(Arc::new(pieces)));

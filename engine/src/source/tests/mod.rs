@@ -13,7 +13,7 @@ use proptest::prelude::*;
 
 use self::fixture::{Fixture, Samples, TestBlock, bits, drain, matcher};
 pub(in crate::source) use self::fixture::{labels, metric, options, run};
-use super::{Columns, DedupFunc, Extent, SelectOptions, SeriesSource};
+use super::{Columns, DedupFunc, Extent, PartRuns, Resolved, Select, SelectOptions, SeriesSource};
 use crate::ErrorKind;
 use crate::block::Block;
 use crate::bucket::Bucket;
@@ -105,6 +105,51 @@ async fn many_blocks_come_back_bit_for_bit() {
         expected.retain(|(_, s)| !s.is_empty());
         assert_eq!(bits(&got), bits(&expected), "{min}..={max}");
     }
+}
+
+/// The parts of a roster, in any cut, have the samples of the whole, and count together.
+#[tokio::test]
+async fn parts_are_the_whole() {
+    let series = (0..40).map(|i| {
+        let own = labels(&[("__name__", ["a", "b"][i % 2]), ("pod", &format!("p{i:02}"))]);
+        (own, every(30_000, 0..2 * HOUR, move |t| (t * (i as i64 + 1)) as f64))
+    });
+    let series: Vec<(Labels, Samples)> = series.collect();
+    let fixture = Fixture::of(vec![
+        block(0..2 * HOUR, series.clone()),
+        block(0..2 * HOUR, series[..30].to_vec()),
+    ])
+    .await;
+    let wanted = Select {
+        matchers: vec![Matcher::new("__name__", MatchOp::Regex, "a|b").unwrap()],
+        ..metric("a", TimeRange::new(HOUR, 3 * HOUR))
+    };
+    let whole = fixture.resolve(&wanted, &plain()).await;
+    let whole = run(&whole).await.unwrap();
+    let part = async |series: &[u32], limit: usize| {
+        let options = SelectOptions { samples_limit: limit, ..plain() };
+        let resolved = fixture.source.resolve_parts(&wanted, &options).await.unwrap();
+        let PartRuns::Parts(parts) = resolved.runs else { panic!("blocks are read in parts") };
+        let mut found = Vec::new();
+        for series in series.chunk_by(|&a, &b| b > a && b % 7 != 0) {
+            let runs = parts.part(series)?;
+            let roster = Arc::clone(&resolved.roster);
+            let some = Resolved { roster, runs, warnings: Vec::new() };
+            for (at, (_, ts, values)) in run(&some).await?.into_iter().enumerate() {
+                found.push((resolved.roster.labels(series[at] as usize), ts, values));
+            }
+        }
+        crate::Result::Ok(found)
+    };
+    let backwards: Vec<u32> = (0..20).rev().chain(20..40).collect();
+    for order in [(0..40).collect::<Vec<u32>>(), backwards] {
+        let found = part(&order, 0).await.unwrap();
+        let expected: Vec<_> = order.iter().map(|&at| whole[at as usize].clone()).collect();
+        assert_eq!(found, expected);
+    }
+    let samples: usize = whole.iter().map(|(_, ts, _)| ts.len()).sum();
+    let error: crate::Error = part(&(0..40).collect::<Vec<u32>>(), samples).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ResourcesExhausted, "both blocks are read");
 }
 
 /// A day's block with four time buckets: a series' samples lie in four places.
