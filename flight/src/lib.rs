@@ -1,15 +1,19 @@
-//! Everything on the wire: the HTTP API of the querier and its page.
+//! Everything on the wire: the HTTP API of the querier and its page, and Thanos' gRPC services.
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`grpc`] | the gRPC server that every role stands its services in |
 //! | [`http`] | Prometheus' HTTP API v1 with Thanos' parameters, probes and metrics |
 //! | [`prometheus`] | one Prometheus' rules, targets, metadata, exemplars, statistics over gRPC |
+//! | [`storeapi`] | Thanos' StoreAPI |
 //! | [`ui`] | the page at `/`: a form for queries, as embedded files |
 //!
 //! # Architecture invariants
 //! - Wire types stay here; what comes in is a `QueryRequest` or matchers, what goes out an answer.
 //! - Nothing here knows blocks or buckets: samples come from a `SeriesSource`.
 
+pub mod grpc;
 pub mod http;
 pub mod prometheus;
+pub mod storeapi;
 pub mod ui;

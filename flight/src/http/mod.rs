@@ -14,9 +14,11 @@
 //! | `query` | `/query` and `/query_range` |
 //! | `metadata` | `/series`, `/labels`, `/label/…/values` |
 //! | `status` | build info, probes, metrics |
+//! | [`component`] | the routes of a role that answers no queries over HTTP |
 //! | [`json`] | the answers' text |
 //! | [`server`] | connections, and how they end |
 
+pub mod component;
 mod error;
 mod explain;
 mod form;

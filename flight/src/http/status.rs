@@ -14,11 +14,17 @@ use super::json::text::{Escape, push_string};
 use super::json::{Answer, Payload};
 use super::querier::{Querier, plain};
 use super::query::respond;
+use super::readiness::Readiness;
 
 /// `GET /status/buildinfo`. Grafana reads `version`, and takes a server with `features` for Mimir.
 pub(super) async fn build_info(State(querier): State<Arc<Querier>>) -> Response {
+    build(querier.settings.version)
+}
+
+/// The answer of `status/buildinfo`.
+pub(super) fn build(version: &str) -> Response {
     let mut json = b"{\"version\":".to_vec();
-    push_string(&mut json, querier.settings.version, Escape::Html);
+    push_string(&mut json, version, Escape::Html);
     json.extend_from_slice(
         b",\"revision\":\"\",\"branch\":\"\",\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\"}",
     );
@@ -38,7 +44,12 @@ pub(super) async fn metadata() -> Response {
 
 /// `GET /-/ready`.
 pub(super) async fn ready(State(querier): State<Arc<Querier>>) -> Response {
-    if querier.readiness.is_ready() {
+    readiness(&querier.readiness)
+}
+
+/// The answer of `/-/ready`.
+pub(super) fn readiness(readiness: &Readiness) -> Response {
+    if readiness.is_ready() {
         "OK".into_response()
     } else {
         plain(StatusCode::SERVICE_UNAVAILABLE, "NOT OK")

@@ -1,0 +1,43 @@
+//! Thanos' Store and Info services over any [`SeriesSource`].
+//!
+//! ```text
+//! request ── checked ── resolve ── series in Thanos' order ── slices ── runs ── chunks ── frames
+//!                                  labels held and sorted     some      decoded  XOR,     streamed
+//!                                                             series    columns  cut
+//!                                                             each               anew
+//! ```
+//!
+//! Thanos' clients rely on one order: label sets ascend, names compared before values, external
+//! labels in and replica labels out (`pkg/store/proxy_merge.go`). A source has another. So the labels
+//! of the answer are sorted first, and the samples are read in slices of that order: what is held of
+//! them is a slice, encoded, whatever the length of the answer.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`service`] | the three methods of Store |
+//! | `request` | what a request may say |
+//! | `roster` | the series of an answer, in order |
+//! | `slices` | which of them are read together, and reading them |
+//! | `chunks` | runs to chunks |
+//! | `frames` | series to messages |
+//! | `answer` | the stream of an answer, from its first warning to its last series |
+//! | `shard` | which series belong to a shard |
+//! | [`info`] | Info |
+//! | `failure` | errors as gRPC status |
+
+mod answer;
+mod chunks;
+mod failure;
+mod frames;
+pub mod info;
+mod request;
+mod roster;
+pub mod service;
+mod shard;
+mod slices;
+#[cfg(test)]
+mod tests;
+
+pub use datafusion::execution::TaskContext;
+pub use info::{InfoService, InfoSettings};
+pub use service::{StoreService, StoreSettings, memory_limited};
