@@ -9,5 +9,6 @@ mod http;
 mod ingest;
 mod promql;
 mod regex;
+mod storeapi;
 mod support;
 mod tidy;

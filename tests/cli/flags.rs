@@ -39,7 +39,19 @@ fn a_bad_value_is_named_with_its_flag() {
     for flag in ["--query.timeout", "--http-address"] {
         refused(&["query", flag], &[flag]);
     }
+    refused(&["store", "--index-cache-size=big"], &["--index-cache-size", "big"]);
+    refused(&["store", "--min-time=yesterday"], &["--min-time", "yesterday"]);
     let bucket = "--objstore.config={type: FILESYSTEM, config: {directory: x}}";
+    let listen = ["--http-address=127.0.0.1:0", "--grpc-address=127.0.0.1:0"];
+    for (wrong, words) in [
+        (&["--min-time=2026-10-02T00:00:00Z", "--max-time=2026-10-01T00:00:00Z"][..], "--min-time"),
+        (&["--selector.relabel-config=[{action: replace}]"], "replace"),
+        (&["--grpc-server-tls-cert=x.pem"], "--grpc-server-tls-key"),
+        (&["--grpc-server-tls-cert=x.pem", "--grpc-server-tls-key=x.key"], "x.key"),
+        (&["--grpc-server-tls-client-ca=x.pem"], "--grpc-server-tls-cert"),
+    ] {
+        stoa(&[&["store", bucket][..], &listen, wrong].concat()).badly(&[words]);
+    }
     for zero in ["--query.lookback-delta=0s", "--query.max-concurrent=0"] {
         let name = zero.split('=').next().expect("a name");
         let listen = ["--http-address=127.0.0.1:0", "--grpc-address=127.0.0.1:0"];
@@ -50,11 +62,11 @@ fn a_bad_value_is_named_with_its_flag() {
 /// Flags of Thanos that ask for something that is not there are refused: to ignore them would be a lie.
 #[test]
 fn what_is_not_built_is_refused_by_name() {
-    for flag in ["--endpoint=store:10901", "--store=x:1", "--grpc-server-tls-cert=cert.pem"] {
+    for flag in ["--endpoint=store:10901", "--store=x:1", "--http.config=web.yaml"] {
         let name = flag.split('=').next().expect("a name");
         refused(&["query", flag], &[name, "not built yet"]);
     }
-    for role in ["sidecar", "store", "query-frontend", "compact", "rule", "receive", "sql"] {
+    for role in ["sidecar", "query-frontend", "compact", "rule", "receive", "sql"] {
         stoa(&[role, "--anything", "x"]).badly(&[&format!("stoa {role}: not built yet")]);
     }
 }

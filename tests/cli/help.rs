@@ -9,6 +9,7 @@ fn help_is_as_committed() {
     for (name, args) in [
         ("stoa", &[][..]),
         ("query", &["query"]),
+        ("store", &["store"]),
         ("demo", &["demo"]),
         ("tools_bucket", &["tools", "bucket"]),
         ("upload_blocks", &["tools", "bucket", "upload-blocks"]),

@@ -2,7 +2,7 @@
 //!
 //! | need | call |
 //! |---|---|
-//! | a Go program of `tests/peers/<name>` | [`go_program`] |
+//! | a Go program of `tests/peers/<name>` | [`go_program`], [`go_package`] |
 //! | a Node program pinned in `tests/peers/<module>/package-lock.json` | [`node_program`] |
 //! | Python with the packages of a `requirements.txt` | [`python`] |
 //! | the binary under test | [`stoa`] |
@@ -25,5 +25,5 @@ mod server;
 pub(crate) use bucket::UploadedBucket;
 pub(crate) use data::{DATA_START, data_set_edges, data_set_s};
 pub(crate) use places::{repository, scratch, shared, stoa};
-pub(crate) use programs::{go_program, node_program, python};
+pub(crate) use programs::{go_package, go_program, node_program, python};
 pub(crate) use server::{Server, free_address};

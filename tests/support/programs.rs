@@ -14,6 +14,17 @@ pub(crate) fn go_program(name: &str) -> PathBuf {
     build_go(&peer(name), name, ".")
 }
 
+/// The Go program of `tests/peers/<module>/<package>`, built with `tags`.
+pub(crate) fn go_package(module: &str, package: &str, tags: &str) -> PathBuf {
+    let (source, name) = (peer(module), format!("{module}-{package}"));
+    let folder = made_once("go", &name, std::slice::from_ref(&source), |folder| {
+        let mut go = Command::new("go");
+        go.args(["build", "-tags", tags, "-o"]).arg(folder.join(&name));
+        run(go.arg(format!("./{package}")).current_dir(&source), GO_MISSING);
+    });
+    folder.join(name)
+}
+
 /// A published Node program: `bin` of the packages in `tests/peers/<module>/package-lock.json`.
 pub(crate) fn node_program(module: &str, bin: &str) -> PathBuf {
     let source = peer(module);

@@ -7,7 +7,9 @@ pub(crate) mod duration;
 pub(crate) mod flags;
 pub(crate) mod logging;
 pub(crate) mod objstore;
+pub(crate) mod selector;
 pub(crate) mod server;
+pub(crate) mod size;
 pub(crate) mod time;
 pub(crate) mod unused;
 
@@ -39,7 +41,7 @@ pub(crate) enum Role {
     /// Stands beside a Prometheus: uploads its blocks and serves its recent samples.
     Sidecar(NotBuilt),
     /// Serves the blocks of a bucket over StoreAPI.
-    Store(NotBuilt),
+    Store(Box<roles::store::StoreArgs>),
     /// Answers PromQL over HTTP, deduplicated over replicas.
     Query(Box<roles::query::QueryArgs>),
     /// Splits, retries and caches queries in front of a querier.

@@ -46,12 +46,8 @@ const SERVERS: &[Flag] = &[
     value("request.logging-config-file", "each request is logged at level debug"),
     value("debug.name", "log lines carry no name"),
     not_built("http.config"),
-    not_built("grpc-server-tls-cert"),
-    not_built("grpc-server-tls-key"),
-    not_built("grpc-server-tls-client-ca"),
-    value("grpc-server-tls-min-version", "gRPC is served without TLS"),
-    value("grpc-server-tls-ciphers", "gRPC is served without TLS"),
-    value("grpc-server-tls-curves", "gRPC is served without TLS"),
+    value("grpc-server-tls-ciphers", "only ciphers that are held to be safe are spoken"),
+    value("grpc-server-tls-curves", "only curves that are held to be safe are spoken"),
 ];
 
 const QUERY: &[Flag] = &[
@@ -114,6 +110,44 @@ const QUERY: &[Flag] = &[
     value("alert.query-url", NO_SUCH_API),
 ];
 
+/// What Thanos' store does with its index headers, postings and chunk pools.
+const STORE: &[Flag] = &[
+    not_built("objstore-parquet.config"),
+    not_built("objstore-parquet.config-file"),
+    not_built("index-cache.config"),
+    not_built("index-cache.config-file"),
+    value("consistency-delay", "a block appears whole or not at all"),
+    value("block-sync-concurrency", "a block is opened when it is first read"),
+    value("block-discovery-strategy", "one listing finds all blocks"),
+    switch("cache-index-header", NO_INDEX_HEADER),
+    switch("store.enable-index-header-lazy-reader", NO_INDEX_HEADER),
+    value("store.index-header-lazy-download-strategy", NO_INDEX_HEADER),
+    value("store.index-header-lazy-reader-idle-timeout", NO_INDEX_HEADER),
+    value("store.index-header-posting-offsets-in-mem-sampling", NO_INDEX_HEADER),
+    switch("store.enable-lazy-expanded-postings", NO_POSTINGS),
+    value("store.posting-group-max-key-series-ratio", NO_POSTINGS),
+    value("matcher-cache-size", NO_POSTINGS),
+    value("store.caching-bucket.config", "blocks are cached by --index-cache-size"),
+    value("store.caching-bucket.config-file", "blocks are cached by --index-cache-size"),
+    not_built("store.grpc.downloaded-bytes-limit"),
+    value("store.grpc.series-sample-limit", "use --store.limits.request-samples"),
+    value("store.grpc.touched-series-limit", "use --store.limits.request-series"),
+    value("debug.series-batch-size", "series are read in slices of a fixed number of samples"),
+    value("debug.estimated-max-series-size", NO_ESTIMATE),
+    value("debug.estimated-max-chunk-size", NO_ESTIMATE),
+    switch("debug.advertise-compatibility-label", "no querier needs it any more"),
+    switch("web.disable", "there is no page"),
+    switch("web.disable-cors", "there is no page"),
+    value("web.external-prefix", "there is no page"),
+    value("web.prefix-header", "there is no page"),
+    value("bucket-web-label", "there is no page"),
+    switch("disable-admin-operations", "there are none"),
+];
+
+const NO_INDEX_HEADER: &str = "blocks have label columns, not index headers";
+const NO_POSTINGS: &str = "blocks have label columns, not postings";
+const NO_ESTIMATE: &str = "the size of what is read is known beforehand";
+
 /// What Thanos repairs, or asks for apart: every check is always made, and nothing is changed.
 const VERIFY: &[Flag] = &[
     Flag { name: "repair", takes_value: false, reason: "" },
@@ -131,7 +165,8 @@ const UPLOAD_BLOCKS: &[Flag] =
 
 /// The table: which subcommands have which flags.
 const TABLE: &[(&[&str], &[Flag])] = &[
-    (&["query", "demo"], SERVERS),
+    (&["query", "store", "demo"], SERVERS),
+    (&["store"], STORE),
     (&["query"], QUERY),
     (&["tools bucket verify"], VERIFY),
     (&["tools bucket ls"], LS),

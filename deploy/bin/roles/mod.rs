@@ -1,8 +1,10 @@
 //! The roles: what a process of each kind is put together from.
 
+mod blocks;
 pub(crate) mod demo;
 pub(crate) mod query;
 mod serving;
+pub(crate) mod store;
 mod threads;
 pub(crate) mod tools;
 
@@ -18,10 +20,10 @@ pub(crate) fn run(role: Role) -> anyhow::Result<ExitCode> {
         |name: &str| -> anyhow::Result<ExitCode> { bail!("stoa {name}: not built yet") };
     match role {
         Role::Query(args) => block_on(query::run(*args)),
+        Role::Store(args) => block_on(store::run(*args)),
         Role::Demo(args) => block_on(demo::run(*args)),
         Role::Tools(args) => block_on(tools::run(*args)),
         Role::Sidecar(_) => not_built("sidecar"),
-        Role::Store(_) => not_built("store"),
         Role::QueryFrontend(_) => not_built("query-frontend"),
         Role::Compact(_) => not_built("compact"),
         Role::Rule(_) => not_built("rule"),

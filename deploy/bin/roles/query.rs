@@ -5,26 +5,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use axum::Router;
 use clap::ValueEnum;
-use engine::bucket::{Bucket, BucketMetrics};
-use engine::catalog::{Catalog, CatalogMetrics, CatalogSettings};
-use engine::scan::BlockCache;
-use engine::source::{BucketSource, DedupFunc, SelectOptions, SeriesSource};
+use engine::bucket::Bucket;
+use engine::catalog::CatalogSettings;
+use engine::source::{DedupFunc, SelectOptions, SeriesSource};
+use flight::grpc::GrpcMetrics;
 use flight::http::{Querier, Readiness, Settings, process, router};
+use flight::storeapi::server::{InfoSettings, StoreSettings};
 use prometheus_client::registry::Registry;
 use promql::Engine;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
-use super::serving::{Listeners, end_on_signals};
+use super::blocks::Blocks;
+use super::serving::{Listeners, Served, end_on_signals, store_services};
 use super::threads::{self, Threads};
 use crate::cli::duration;
 use crate::cli::objstore::ObjstoreArgs;
 use crate::cli::server::ServerArgs;
-
-/// The pause before a first sync that failed is tried again.
-const FIRST_SYNC_RETRY: Duration = Duration::from_secs(5);
 
 /// The flags of `stoa query`.
 #[derive(Debug, clap::Args)]
@@ -132,7 +130,7 @@ pub(crate) async fn run(args: QueryArgs) -> anyhow::Result<ExitCode> {
     let queries = Threads::start("query")?;
     let parts = Parts::new(&args.querier, bucket, queries.handle(), Registry::default())?;
     let sync = tokio::spawn(parts.keep_in_sync(args.querier.sync_interval, end.clone()));
-    listeners.serve(&args.server, parts.app, parts.readiness, end).await?;
+    listeners.serve(&args.server, parts.served, end).await?;
     sync.await.context("the sync of blocks")?;
     Ok(ExitCode::SUCCESS)
 }
@@ -143,11 +141,9 @@ const BLOCK_CACHE: u64 = 128 << 20;
 /// A querier over a bucket, put together.
 #[derive(Debug)]
 pub(crate) struct Parts {
-    /// Its routes.
-    pub(crate) app: Router,
-    /// Whether it has seen the bucket.
-    pub(crate) readiness: Readiness,
-    catalog: Arc<Catalog>,
+    /// What it serves.
+    pub(crate) served: Served,
+    blocks: Blocks,
 }
 
 impl Parts {
@@ -159,20 +155,33 @@ impl Parts {
         mut registry: Registry,
     ) -> anyhow::Result<Self> {
         process::register(&mut registry);
-        let bucket = bucket.with_metrics(BucketMetrics::new(&mut registry));
         let catalog = CatalogSettings {
             concurrency: args.meta_fetch_concurrency.max(1),
             ignore_deletion_marks_delay: args.ignore_deletion_marks_delay,
             ..CatalogSettings::default()
         };
-        let metrics = CatalogMetrics::new(&mut registry);
-        let catalog = Arc::new(Catalog::new(bucket.clone(), catalog).with_metrics(metrics));
-        let cache = BlockCache::new(bucket, BLOCK_CACHE);
-        let source: Arc<dyn SeriesSource> =
-            Arc::new(BucketSource::new(Arc::clone(&catalog), cache));
         let readiness = Readiness::default();
+        let blocks = Blocks::new(bucket, catalog, BLOCK_CACHE, readiness.clone(), &mut registry);
+        let source: Arc<dyn SeriesSource> = blocks.source();
+        let settings = args.settings()?;
+        let store = StoreSettings {
+            // The limits of PromQL are not those of Thanos' clients.
+            series_limit: args.series_limit,
+            samples_limit: args.samples_limit,
+            partitions: settings.select.partitions,
+            ..StoreSettings::default()
+        };
+        let services = store_services(
+            Arc::clone(&source),
+            store,
+            InfoSettings::store("query"),
+            &readiness,
+            Arc::default(),
+            runtime.clone(),
+        );
+        let grpc_metrics = GrpcMetrics::new(&mut registry);
         let querier = Querier::new(
-            args.settings()?,
+            settings,
             Engine::default(),
             source,
             readiness.clone(),
@@ -180,7 +189,7 @@ impl Parts {
             &mut registry,
         );
         let app = router(Arc::new(querier), Arc::new(registry));
-        Ok(Self { app, readiness, catalog })
+        Ok(Self { served: Served { app, services, grpc_metrics, readiness }, blocks })
     }
 
     /// Looks at the bucket every `interval` until `end`; the first success makes the querier ready.
@@ -189,34 +198,7 @@ impl Parts {
         interval: Duration,
         end: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let (catalog, readiness) = (Arc::clone(&self.catalog), self.readiness.clone());
-        async move {
-            loop {
-                let pause = match catalog.sync().await {
-                    Ok(()) => {
-                        if readiness.is_starting() {
-                            let blocks = catalog.snapshot().blocks.len();
-                            tracing::info!(blocks, "ready: the bucket is read");
-                        }
-                        readiness.ready();
-                        interval
-                    }
-                    Err(error) => {
-                        tracing::error!(err = %error, "sync blocks");
-                        if readiness.is_starting() {
-                            FIRST_SYNC_RETRY.min(interval)
-                        } else {
-                            interval
-                        }
-                    }
-                };
-                tokio::select! {
-                    biased;
-                    () = end.cancelled() => return,
-                    () = tokio::time::sleep(pause) => {}
-                }
-            }
-        }
+        self.blocks.keep_in_sync(interval, end)
     }
 }
 

@@ -1,18 +1,34 @@
 //! What every role that serves does: listen on HTTP and gRPC, tell whether it is ready, end cleanly.
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use anyhow::Context;
 use axum::Router;
+use engine::source::SeriesSource;
+use flight::grpc::{self, GrpcMetrics, Services};
 use flight::http::{Readiness, server};
+use flight::storeapi::server::{
+    InfoService, InfoSettings, StoreService, StoreSettings, TaskContext,
+};
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
-use tonic_health::ServingStatus;
 
 use crate::cli::server::ServerArgs;
+
+/// What a role serves.
+#[derive(Debug)]
+pub(crate) struct Served {
+    /// Over HTTP.
+    pub(crate) app: Router,
+    /// Over gRPC.
+    pub(crate) services: Services,
+    /// What counts the calls over gRPC.
+    pub(crate) grpc_metrics: GrpcMetrics,
+    /// Whether the role can answer.
+    pub(crate) readiness: Readiness,
+}
 
 /// The sockets of a role, bound before anything else is done, so that a taken port ends the process
 /// at once.
@@ -40,53 +56,48 @@ impl Listeners {
     pub(crate) async fn serve(
         self,
         args: &ServerArgs,
-        app: Router,
-        readiness: Readiness,
+        served: Served,
         end: CancellationToken,
     ) -> anyhow::Result<()> {
+        let Served { app, services, grpc_metrics, readiness } = served;
+        let settings = args.grpc()?;
         for (protocol, listener) in [("http", &self.http), ("grpc", &self.grpc)] {
             let address = listener.local_addr()?;
             tracing::info!(protocol, %address, "listening for requests");
         }
-        let (health, health_service) = tonic_health::server::health_reporter();
-        let not_serving = {
-            let (health, readiness, end) = (health.clone(), readiness.clone(), end.clone());
+        let stopping = {
+            let (readiness, end) = (readiness.clone(), end.clone());
             async move {
                 end.cancelled().await;
                 readiness.stopping();
-                // "" stands for the server as a whole.
-                health.set_service_status("", ServingStatus::NotServing).await;
             }
         };
-        let grpc = Server::builder()
-            .max_connection_age(args.grpc_max_connection_age)
-            .add_service(health_service)
-            .serve_with_incoming_shutdown(
-                TcpIncoming::from(self.grpc),
-                end.clone().cancelled_owned(),
-            );
-        let grpc = within_grace(grpc, end.clone(), args.grpc_grace_period);
-        let http = server::serve(self.http, app, end, args.http_grace_period);
-        let ((), (), grpc) = tokio::join!(not_serving, http, grpc);
+        let grpc = async {
+            let end_grpc = end.clone();
+            let served =
+                grpc::serve(self.grpc, services, settings, grpc_metrics, readiness, end_grpc).await;
+            // Without gRPC the role is nothing: HTTP ends too.
+            end.cancel();
+            served
+        };
+        let http = server::serve(self.http, app, end.clone(), args.http_grace_period);
+        let ((), (), grpc) = tokio::join!(stopping, http, grpc);
         grpc.context("serve gRPC")
     }
 }
 
-/// Runs a server to its end, or until `grace` after the end was asked for.
-async fn within_grace(
-    server: impl Future<Output = Result<(), tonic::transport::Error>>,
-    end: CancellationToken,
-    grace: Duration,
-) -> Result<(), tonic::transport::Error> {
-    let over = async {
-        end.cancelled().await;
-        tokio::time::sleep(grace).await;
-    };
-    tokio::select! {
-        biased;
-        result = server => result,
-        () = over => Ok(()),
-    }
+/// StoreAPI and Info over `source`.
+pub(crate) fn store_services(
+    source: Arc<dyn SeriesSource>,
+    store: StoreSettings,
+    info: InfoSettings,
+    readiness: &Readiness,
+    context: Arc<TaskContext>,
+    runtime: Handle,
+) -> Services {
+    let info = InfoService::new(Arc::clone(&source), info, readiness.clone());
+    let store = StoreService::new(source, store, readiness.clone(), context, runtime);
+    Services::new().with(store.into_server()).with(info.into_server())
 }
 
 /// Binds an address as Go writes it: `:10902` is every address of the machine.

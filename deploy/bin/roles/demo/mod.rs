@@ -106,7 +106,7 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
     let serving = {
         let (end, server) = (end.clone(), args.server.clone());
         tokio::spawn(async move {
-            let served = listeners.serve(&server, parts.app, parts.readiness, end.clone()).await;
+            let served = listeners.serve(&server, parts.served, end.clone()).await;
             end.cancel();
             served
         })

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"math"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-kit/log"
+	"github.com/prometheus/common/promslog"
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/promql"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/encoding"
+
+	"github.com/thanos-io/thanos/pkg/component"
+	"github.com/thanos-io/thanos/pkg/dedup"
+	"github.com/thanos-io/thanos/pkg/extgrpc"
+	"github.com/thanos-io/thanos/pkg/extgrpc/snappy"
+	"github.com/thanos-io/thanos/pkg/query"
+	"github.com/thanos-io/thanos/pkg/store"
+)
+
+// question is one line of the input: an instant query if it has no step.
+type question struct {
+	Query         string   `json:"query"`
+	Start         int64    `json:"start"`
+	End           int64    `json:"end"`
+	Step          int64    `json:"step"`
+	Dedup         bool     `json:"dedup"`
+	ReplicaLabels []string `json:"replica_labels"`
+}
+
+// answer is one line of the output. Values are bits, so that NaN and -0 compare.
+type answer struct {
+	Series   []row    `json:"series"`
+	Warnings []string `json:"warnings"`
+	Error    string   `json:"error"`
+}
+
+type row struct {
+	Labels  string   `json:"labels"`
+	Samples []string `json:"samples"`
+}
+
+// queries answers PromQL with Thanos' querier over the endpoints.
+func queries(args []string) error {
+	flags := flag.NewFlagSet("query", flag.ContinueOnError)
+	endpoints := flags.String("endpoints", "", "addresses, with commas between")
+	compression := flags.String("compression", "none", "none or snappy")
+	ca := flags.String("ca", "", "whose certificates servers have; with it TLS is spoken")
+	cert := flags.String("cert", "", "the client's certificate")
+	key := flags.String("key", "", "its key")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	logger := log.NewNopLogger()
+	credentials, err := extgrpc.StoreClientTLSCredentials(logger, *ca != "", false, *cert, *key, *ca, "localhost", "1.3")
+	if err != nil {
+		return err
+	}
+	options := []grpc.DialOption{
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(math.MaxInt32)),
+		credentials,
+	}
+	if *compression == snappy.Name {
+		if encoding.GetCompressor(snappy.Name) == nil {
+			return fmt.Errorf("no compressor %s", snappy.Name)
+		}
+		options = append(options, grpc.WithDefaultCallOptions(grpc.UseCompressor(snappy.Name)))
+	}
+	var specs []*query.GRPCEndpointSpec
+	for address := range strings.SplitSeq(*endpoints, ",") {
+		specs = append(specs, query.NewGRPCEndpointSpec(address, false, options...))
+	}
+	set := query.NewEndpointSet(time.Now, logger, nil, func() []*query.GRPCEndpointSpec { return specs },
+		5*time.Minute, 10*time.Second, 2*time.Minute)
+	defer set.Close()
+	set.Update(context.Background())
+	for _, status := range set.GetEndpointStatus() {
+		if status.LastError != nil {
+			return fmt.Errorf("endpoint %s: %w", status.Name, status.LastError)
+		}
+	}
+	if got := len(set.GetStoreClients()); got != len(specs) {
+		return fmt.Errorf("%d of %d endpoints are accepted", got, len(specs))
+	}
+	proxy := store.NewProxyStore(logger, nil, set.GetStoreClients, component.Query, labels.EmptyLabels(),
+		0, store.EagerRetrieval)
+	creator := query.NewQueryableCreator(logger, nil, proxy, 4, 2*time.Minute, dedup.AlgorithmPenalty, 64)
+	engine := promql.NewEngine(promql.EngineOpts{
+		Logger:               promslog.NewNopLogger(),
+		MaxSamples:           math.MaxInt32,
+		Timeout:              2 * time.Minute,
+		LookbackDelta:        5 * time.Minute,
+		EnableAtModifier:     true,
+		EnableNegativeOffset: true,
+	})
+	decoder := json.NewDecoder(bufio.NewReader(os.Stdin))
+	out := bufio.NewWriter(os.Stdout)
+	encoder := json.NewEncoder(out)
+	for decoder.More() {
+		var q question
+		if err := decoder.Decode(&q); err != nil {
+			return err
+		}
+		if err := encoder.Encode(ask(engine, creator, q)); err != nil {
+			return err
+		}
+		if err := out.Flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func ask(engine *promql.Engine, creator query.QueryableCreator, q question) answer {
+	ctx := context.Background()
+	queryable := creator(q.Dedup, q.ReplicaLabels, nil, 0, true, false, nil, query.NoopSeriesStatsReporter)
+	var running promql.Query
+	var err error
+	if q.Step == 0 {
+		running, err = engine.NewInstantQuery(ctx, queryable, nil, q.Query, time.UnixMilli(q.End))
+	} else {
+		running, err = engine.NewRangeQuery(ctx, queryable, nil, q.Query,
+			time.UnixMilli(q.Start), time.UnixMilli(q.End), time.Duration(q.Step)*time.Millisecond)
+	}
+	if err != nil {
+		return answer{Error: err.Error()}
+	}
+	defer running.Close()
+	result := running.Exec(ctx)
+	got := answer{Series: []row{}}
+	if result.Err != nil {
+		got.Error = result.Err.Error()
+		return got
+	}
+	for _, warning := range result.Warnings.AsErrors() {
+		got.Warnings = append(got.Warnings, warning.Error())
+	}
+	point := func(t int64, v float64) string { return fmt.Sprintf("%d %016x", t, math.Float64bits(v)) }
+	switch value := result.Value.(type) {
+	case promql.Matrix:
+		for _, series := range value {
+			r := row{Labels: series.Metric.String()}
+			for _, p := range series.Floats {
+				r.Samples = append(r.Samples, point(p.T, p.F))
+			}
+			got.Series = append(got.Series, r)
+		}
+	case promql.Vector:
+		for _, s := range value {
+			got.Series = append(got.Series, row{s.Metric.String(), []string{point(s.T, s.F)}})
+		}
+	case promql.Scalar:
+		got.Series = append(got.Series, row{"scalar", []string{point(value.T, value.V)}})
+	}
+	slices.SortFunc(got.Series, func(a, b row) int { return strings.Compare(a.Labels, b.Labels) })
+	return got
+}

@@ -1,0 +1,217 @@
+//! Blocks with the same samples, native and as Stoa's, and stores over both.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use engine::bucket::{Bucket, commit};
+use engine::model::Labels;
+use ingest::convert::{ConvertOptions, convert};
+use ingest::tsdb::LocalBlock;
+use proto::thanos::info::InfoResponse;
+use proto::thanos::info::info_client::InfoClient;
+use proto::thanos::series_response::Result as Frame;
+use proto::thanos::store_client::StoreClient;
+use proto::thanos::{LabelMatcher, Series, SeriesRequest};
+use tempfile::TempDir;
+use tonic::Status;
+use tonic::transport::Channel;
+
+use crate::ingest::dump::write_block;
+use crate::support::{Server, free_address, go_package, scratch, stoa};
+
+/// Who serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Thanos,
+    Stoa,
+}
+
+/// Both, in the order in which a suite asks them: what it expects must first hold for Thanos.
+pub(super) const BOTH: [Kind; 2] = [Kind::Thanos, Kind::Stoa];
+
+/// The Go program over Thanos' StoreAPI code, which looks into label sets as slices.
+pub(super) fn go_storeapi() -> PathBuf {
+    go_package("thanos", "storeapi", "slicelabels")
+}
+
+/// A series: labels, and samples as `(timestamp in ms, value)`.
+pub(super) type Written = (Labels, Vec<(i64, f64)>);
+
+/// Blocks on disk, as Prometheus and a sidecar leave them.
+#[derive(Debug)]
+pub(super) struct Blocks {
+    folder: TempDir,
+    bucket: TempDir,
+}
+
+impl Blocks {
+    /// No blocks yet.
+    pub(super) fn new() -> Self {
+        Self { folder: scratch(), bucket: scratch() }
+    }
+
+    /// Adds a block with external labels, native and as Stoa's.
+    pub(super) async fn add(&self, external: &[(&str, &str)], series: &[Written]) {
+        let pairs: Vec<String> = external.iter().map(|(n, v)| format!("{n}={v}")).collect();
+        let mut write = Command::new(go_storeapi())
+            .arg("write")
+            .arg(format!("-out={}", self.native().display()))
+            .arg(format!("-labels={}", pairs.join(",")))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the Go program runs");
+        let mut input = write.stdin.take().expect("stdin is piped");
+        for (labels, samples) in series {
+            let pairs = labels.iter().map(|l| (l.name.to_string(), l.value.to_string().into()));
+            let labels: serde_json::Map<String, serde_json::Value> = pairs.collect();
+            let line = serde_json::json!({ "labels": labels, "samples": samples });
+            writeln!(input, "{line}").expect("the Go program reads");
+        }
+        drop(input);
+        let output = write.wait_with_output().expect("the Go program ends");
+        assert!(output.status.success(), "the block is written: {}", output.status);
+        let id = String::from_utf8(output.stdout).expect("the block's id");
+        let labels = Labels::new(external.iter().copied()).expect("labels");
+        self.convert(&self.native().join(id.trim()), labels).await;
+    }
+
+    /// Adds a block that the Go program over Prometheus' code writes, as Stoa's alone.
+    pub(super) async fn add_kind(&self, kind: &str) {
+        let dir = scratch();
+        let block = write_block(dir.path(), kind);
+        self.convert(&block, Labels::new([("replica", "r1")]).expect("labels")).await;
+    }
+
+    async fn convert(&self, block: &Path, labels: Labels) {
+        let out = scratch();
+        let options = ConvertOptions::new(labels, "test");
+        let block = Arc::new(LocalBlock::new(block));
+        let meta = convert(block, out.path(), &options).expect("the block converts");
+        let bucket = Bucket::from_yaml(&self.objstore()).expect("a folder is a bucket");
+        commit(&bucket, out.path(), &meta).await.expect("the block is committed");
+    }
+
+    fn native(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The bucket of Stoa's blocks, as YAML.
+    pub(super) fn objstore(&self) -> String {
+        format!("type: FILESYSTEM\nconfig: {{directory: '{}'}}", self.bucket.path().display())
+    }
+
+    /// Starts a store over the blocks.
+    pub(super) async fn serve(&self, kind: Kind, flags: &[&str]) -> Endpoint {
+        match kind {
+            Kind::Thanos => {
+                let headers = scratch();
+                let mut command = Command::new(go_storeapi());
+                command.arg("store").arg(format!("-bucket={}", self.native().display()));
+                command.arg(format!("-scratch={}", headers.path().display()));
+                let server = Server::announced(&mut command, |line| line.parse().ok());
+                Endpoint { kind, grpc: server.address, server, _scratch: Some(headers) }
+            }
+            Kind::Stoa => {
+                let (http, grpc) = (free_address(), free_address());
+                let mut command = Command::new(stoa());
+                command.arg("store").arg(format!("--objstore.config={}", self.objstore()));
+                command.arg(format!("--http-address={http}"));
+                command.arg(format!("--grpc-address={grpc}")).args(flags);
+                let server = Server::start(&mut command, http, "/-/ready").await;
+                Endpoint { kind, grpc, server, _scratch: None }
+            }
+        }
+    }
+}
+
+/// A store that answers.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) kind: Kind,
+    pub(super) grpc: SocketAddr,
+    pub(super) server: Server,
+    _scratch: Option<TempDir>,
+}
+
+impl Endpoint {
+    pub(super) async fn channel(&self) -> Channel {
+        let endpoint = Channel::from_shared(format!("http://{}", self.grpc)).expect("a URI");
+        let connected = endpoint.connect().await;
+        connected.unwrap_or_else(|e| panic!("{:?}: {e}\n{}", self.kind, self.server.output()))
+    }
+
+    pub(super) async fn store(&self) -> StoreClient<Channel> {
+        StoreClient::new(self.channel().await).max_decoding_message_size(usize::MAX)
+    }
+
+    pub(super) async fn info(&self) -> InfoResponse {
+        let mut client = InfoClient::new(self.channel().await);
+        let answer = client.info(proto::thanos::info::InfoRequest {}).await;
+        answer.unwrap_or_else(|e| panic!("{:?}: {e}", self.kind)).into_inner()
+    }
+
+    /// The frames of a Series answer.
+    pub(super) async fn frames(&self, request: SeriesRequest) -> Result<Vec<Frame>, Status> {
+        let mut stream = self.store().await.series(request).await?.into_inner();
+        let mut frames = Vec::new();
+        while let Some(response) = stream.message().await? {
+            frames.push(response.result.expect("a frame has something in it"));
+        }
+        Ok(frames)
+    }
+
+    /// The series of an answer without warnings.
+    pub(super) async fn series(&self, request: SeriesRequest) -> Result<Vec<Series>, Status> {
+        let mut all = Vec::new();
+        for frame in self.frames(request).await? {
+            match frame {
+                Frame::Series(series) => all.push(series),
+                Frame::Batch(batch) => all.extend(batch.series),
+                Frame::Hints(_) => {}
+                Frame::Warning(text) => panic!("{:?} warns: {text}", self.kind),
+            }
+        }
+        Ok(all)
+    }
+}
+
+/// Matchers as in `a=1`, `b!=2`, `c=~x.*`, `d!~y`.
+pub(super) fn matchers(texts: &[&str]) -> Vec<LabelMatcher> {
+    let parse = |text: &&str| {
+        let at = text.find(['=', '!']).unwrap_or_else(|| panic!("no matcher: {text}"));
+        let (name, rest) = text.split_at(at);
+        let ops = [("=~", 2), ("!~", 3), ("!=", 1), ("=", 0)];
+        let (op, r#type) =
+            ops.into_iter().find(|(op, _)| rest.starts_with(op)).expect("an operator");
+        let value = rest[op.len()..].to_owned();
+        LabelMatcher { r#type, name: name.to_owned(), value }
+    };
+    texts.iter().map(parse).collect()
+}
+
+/// A label set as in `a=1,b=2`.
+pub(super) fn label_set(text: &str) -> Labels {
+    let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
+    Labels::new(pairs).expect("a label set")
+}
+
+/// The labels of a series on the wire, which must be sorted.
+pub(super) fn labels_of(series: &Series) -> Labels {
+    assert!(series.labels.is_sorted_by(|a, b| a.name < b.name), "{:?}", series.labels);
+    Labels::new(series.labels.iter().map(|l| (l.name.as_str(), l.value.as_str()))).expect("labels")
+}
+
+/// A request for all series that `texts` accept.
+pub(super) fn all_time(texts: &[&str]) -> SeriesRequest {
+    SeriesRequest {
+        min_time: i64::MIN,
+        max_time: i64::MAX,
+        matchers: matchers(texts),
+        without_replica_labels: vec!["replica".to_owned()],
+        ..SeriesRequest::default()
+    }
+}
