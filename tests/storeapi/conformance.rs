@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use engine::chunk::{Encoding, Floats};
 use engine::model::Labels;
+use proto::thanos::info::TsdbInfo;
 use proto::thanos::series_response::Result as Frame;
 use proto::thanos::{Series, SeriesRequest, ShardInfo};
 use xxhash_rust::xxh64::xxh64;
@@ -245,7 +246,14 @@ async fn info_tells_what_there_is() {
         assert_eq!(info.component_type, "store");
         let store = info.store.as_mut().expect("a store");
         assert!(store.supports_sharding && store.supports_without_replica_labels);
-        store.tsdb_infos.sort_by(|a, b| format!("{a:?}").cmp(&format!("{b:?}")));
+        // Thanos names each stretch of blocks that follow each other without a gap; here one jitters.
+        let mut whole: BTreeMap<String, TsdbInfo> = BTreeMap::new();
+        for info in std::mem::take(&mut store.tsdb_infos) {
+            let known = whole.entry(format!("{:?}", info.labels)).or_insert_with(|| info.clone());
+            known.min_time = known.min_time.min(info.min_time);
+            known.max_time = known.max_time.max(info.max_time);
+        }
+        store.tsdb_infos = whole.into_values().collect();
         info.label_sets.sort_by(|a, b| format!("{a:?}").cmp(&format!("{b:?}")));
         said.push(info);
     }

@@ -104,7 +104,7 @@ async fn limits_exhaust_and_partitions_cut() {
     let labels: Vec<Labels> = got.iter().map(labels_of).collect();
     assert_eq!(labels.len(), 1);
     assert_eq!(labels[0].get("replica"), "a");
-    let last = got[0].chunks.iter().map(|chunk| chunk.max_time).max().expect("chunks");
+    let last = got[0].chunks.iter().map(|chunk| chunk.min_time).max().expect("chunks");
     assert!(last <= 1_790_899_200_000 + 3_600_000, "{last}");
     let info = part.info().await;
     let store = info.store.expect("a store");

@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use super::chunks::Chunks;
+use super::chunks::{Chunks, whole_windows};
 use super::failure::status;
 use super::frames::{Framer, warning};
 use super::roster::{Ordered, wire};
@@ -141,7 +141,7 @@ impl Answer {
     async fn slices(&self, out: &mut Out, warned: &mut Vec<String>) -> Result<(), SliceError> {
         let select = Select {
             matchers: self.matchers.clone(),
-            range: self.range,
+            range: whole_windows(self.range),
             columns: Columns::Values,
             counter: false,
         };
@@ -162,7 +162,8 @@ impl Answer {
         let parts = match runs {
             PartRuns::Parts(parts) => parts,
             PartRuns::Whole(plan) => {
-                let mut all = read(plan, roster.len(), Arc::clone(&self.context)).await?;
+                let context = Arc::clone(&self.context);
+                let mut all = read(plan, roster.len(), self.range, context).await?;
                 let take = |&(_, at): &(Labels, u32)| std::mem::take(&mut all[at as usize]);
                 let chunks: Vec<Chunks> = ordered.series.iter().map(take).collect();
                 return Ok(out.slice(&ordered.series, chunks).await?);
@@ -177,7 +178,8 @@ impl Answer {
             async move {
                 let mut wanted: Vec<u32> = series.iter().map(|&(_, at)| at).collect();
                 wanted.sort_unstable();
-                let mut all = read(parts.part(&wanted)?, wanted.len(), context).await?;
+                let plan = parts.part(&wanted)?;
+                let mut all = read(plan, wanted.len(), self.range, context).await?;
                 let take = |(_, at): &(Labels, u32)| match wanted.binary_search(at) {
                     Ok(place) => std::mem::take(&mut all[place]),
                     Err(_) => Chunks::default(),

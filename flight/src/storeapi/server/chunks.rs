@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use engine::chunk::{XorEncoder, cut};
+use engine::model::TimeRange;
 use proto::thanos::{AggrChunk, Chunk, chunk};
 use xxhash_rust::xxh64::xxh64;
 
@@ -45,11 +46,27 @@ impl Chunks {
     }
 }
 
+/// No chunk goes over a multiple of so many ms ([`cut`]).
+const WINDOW_MS: i64 = 2 * 3600 * 1000;
+
+/// What must be read so that the chunks of `range` are whole, as they are in native blocks: Thanos'
+/// querier applies counter resets to whole chunks, so what it computes depends on where they begin.
+pub(super) fn whole_windows(range: TimeRange) -> TimeRange {
+    if range.is_empty() {
+        return range;
+    }
+    let start = range.min.div_euclid(WINDOW_MS).saturating_mul(WINDOW_MS);
+    let end = range.max.div_euclid(WINDOW_MS).saturating_add(1).saturating_mul(WINDOW_MS);
+    TimeRange::new(start.min(range.min), end.saturating_sub(1).max(range.max))
+}
+
 /// Encodes runs, one series after another. A chunk that the samples so far do not fill waits for
 /// those of the next row, so where rows end leaves no trace in the chunks.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct ChunkWriter {
     encoder: XorEncoder,
+    /// Chunks outside are left out.
+    range: TimeRange,
     /// Samples that are in no chunk yet.
     ts: Vec<i64>,
     values: Vec<f64>,
@@ -57,6 +74,17 @@ pub(super) struct ChunkWriter {
 }
 
 impl ChunkWriter {
+    /// A writer of the chunks that overlap `range`.
+    pub(super) fn new(range: TimeRange) -> Self {
+        Self {
+            encoder: XorEncoder::default(),
+            range,
+            ts: Vec::new(),
+            values: Vec::new(),
+            written: Chunks::default(),
+        }
+    }
+
     /// Adds samples that follow those before, ascending. `more` says whether others may follow.
     pub(super) fn add(&mut self, ts: &[i64], values: &[f64], more: bool) {
         if !self.ts.is_empty() {
@@ -82,10 +110,13 @@ impl ChunkWriter {
                 break;
             }
             let count = self.encoder.next_chunk(&ts[at..], &values[at..]);
-            self.written.bytes.extend_from_slice(self.encoder.bytes());
-            let end = self.written.bytes.len();
-            self.written.chunks.push(Place { min: ts[at], max: ts[at + count - 1], end });
+            let (min, max) = (ts[at], ts[at + count - 1]);
             at += count;
+            if !self.range.overlaps(&TimeRange::new(min, max)) {
+                continue;
+            }
+            self.written.bytes.extend_from_slice(self.encoder.bytes());
+            self.written.chunks.push(Place { min, max, end: self.written.bytes.len() });
         }
         at
     }

@@ -7,6 +7,7 @@ use arrow::datatypes::{Float64Type, Int64Type, UInt32Type};
 use arrow::record_batch::RecordBatch;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
+use engine::model::TimeRange;
 use engine::{Error, Result};
 use futures::StreamExt;
 use tokio::task::JoinSet;
@@ -14,10 +15,11 @@ use tokio::task::JoinSet;
 use super::chunks::{ChunkWriter, Chunks};
 
 /// Runs a plan of `series` series to its end, each partition on its own task. Out come the chunks of
-/// each.
+/// each that overlap `range`.
 pub(super) async fn read(
     plan: Arc<dyn ExecutionPlan>,
     series: usize,
+    range: TimeRange,
     context: Arc<TaskContext>,
 ) -> Result<Vec<Chunks>> {
     let mut partitions = JoinSet::new();
@@ -25,7 +27,8 @@ pub(super) async fn read(
         let (plan, context) = (Arc::clone(&plan), Arc::clone(&context));
         partitions.spawn(async move {
             let mut batches = plan.execute(partition, context)?;
-            let mut encoding = Encoding::default();
+            let mut encoding =
+                Encoding { writer: ChunkWriter::new(range), series: None, done: Vec::new() };
             while let Some(batch) = batches.next().await {
                 encoding.push(&batch?)?;
             }
@@ -47,7 +50,7 @@ pub(super) async fn read(
 }
 
 /// Makes chunks of the run batches of a partition.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Encoding {
     writer: ChunkWriter,
     series: Option<u32>,

@@ -155,6 +155,24 @@ async fn batches_hold_what_single_frames_hold() {
     assert_eq!(series(&service, request).await.unwrap(), single);
 }
 
+/// Only chunks that overlap the range come, whole, the first and the last of them too.
+#[tokio::test]
+async fn chunks_are_those_of_the_range() {
+    let service = service(source(), StoreSettings::default());
+    for (from, to, expected) in
+        [(0, 0, 0..120), (119, 120, 0..240), (120, 239, 120..240), (250, 1_000, 240..300)]
+    {
+        let range =
+            SeriesRequest { min_time: from * MINUTE, max_time: to * MINUTE, ..everything() };
+        for series in series(&service, range).await.unwrap() {
+            let expected = &every(300, |n| n as f64)[expected.clone()];
+            assert_eq!(samples(&series).concat(), expected, "{from} to {to}");
+        }
+    }
+    let after = SeriesRequest { min_time: 300 * MINUTE, ..everything() };
+    assert!(series(&service, after).await.unwrap().is_empty());
+}
+
 /// A series of 3 MB of chunks goes over several frames that follow each other.
 #[tokio::test]
 async fn long_series_are_spread() {
@@ -271,7 +289,8 @@ async fn limits_and_times_of_the_store_hold() {
     let served = TimeRange::new(10 * MINUTE, 20 * MINUTE);
     let service = service(source(), StoreSettings { served, ..StoreSettings::default() });
     for series in series(&service, everything()).await.unwrap() {
-        assert_eq!(samples(&series).concat(), every(300, |n| n as f64)[10..=20]);
+        // Chunks are whole, as in native blocks: the client trims.
+        assert_eq!(samples(&series).concat(), every(300, |n| n as f64)[..120]);
     }
     let request = SeriesRequest { min_time: 21 * MINUTE, ..everything() };
     assert!(series(&service, request).await.unwrap().is_empty());
