@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     for flag in &invocation.without_effect {
         tracing::warn!(flag = %format_args!("--{}", flag.name), reason = flag.reason, "flag without effect");
     }
-    match roles::run(invocation.role) {
+    match roles::run(invocation.role, invocation.flags) {
         Ok(code) => code,
         Err(error) => {
             // The whole chain on one line, as Thanos prints it.

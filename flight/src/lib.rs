@@ -2,6 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`endpoints`] | the endpoints of a querier: discovery, health, connections |
 //! | [`grpc`] | the gRPC server that every role stands its services in |
 //! | [`http`] | Prometheus' HTTP API v1 with Thanos' parameters, probes and metrics |
 //! | [`prometheus`] | one Prometheus' rules, targets, metadata, exemplars, statistics over gRPC |
@@ -12,6 +13,7 @@
 //! - Wire types stay here; what comes in is a `QueryRequest` or matchers, what goes out an answer.
 //! - Nothing here knows blocks or buckets: samples come from a `SeriesSource`.
 
+pub mod endpoints;
 pub mod grpc;
 pub mod http;
 pub mod prometheus;

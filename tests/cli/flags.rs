@@ -62,7 +62,7 @@ fn a_bad_value_is_named_with_its_flag() {
 /// Flags of Thanos that ask for something that is not there are refused: to ignore them would be a lie.
 #[test]
 fn what_is_not_built_is_refused_by_name() {
-    for flag in ["--endpoint=store:10901", "--store=x:1", "--http.config=web.yaml"] {
+    for flag in ["--selector.relabel-config=x", "--http.config=web.yaml"] {
         let name = flag.split('=').next().expect("a name");
         refused(&["query", flag], &[name, "not built yet"]);
     }
@@ -83,6 +83,23 @@ fn the_bucket_is_given_once() {
     stoa(&["query", "--objstore.config="]).badly(&["no bucket"]);
     stoa(&["query", "--objstore.config-file=nowhere.yaml"]).badly(&["nowhere.yaml"]);
     stoa(&["query", "--objstore.config=type: ["]).badly(&["--objstore.config"]);
+}
+
+#[test]
+fn endpoints_are_checked_at_the_start() {
+    let listen = ["--http-address=127.0.0.1:0", "--grpc-address=127.0.0.1:0"];
+    for (flag, parts) in [
+        ("--endpoint=store", &["store", "host:port"][..]),
+        ("--endpoint=doh+store:1", &["--endpoint", "doh+store:1"]),
+        ("--endpoint-strict=dns+store:1", &["--endpoint-strict", "dns+store:1", "strict"]),
+        ("--endpoint.sd-config=endpoints: [{adress: a}]", &["--endpoint.sd-config", "adress"]),
+        ("--endpoint.sd-config-file=nowhere.yaml", &["--endpoint.sd-config", "nowhere.yaml"]),
+    ] {
+        stoa(&["query", flag, listen[0], listen[1]]).badly(parts);
+    }
+    let tls = ["--grpc-client-tls-secure", "--grpc-client-tls-ca=nowhere.pem"];
+    stoa(&["query", "--endpoint=a:1", tls[0], tls[1], listen[0], listen[1]])
+        .badly(&["a:1", "nowhere.pem"]);
 }
 
 /// The lines of a server's log, as JSON.
@@ -108,7 +125,7 @@ async fn a_flag_without_effect_is_told_once() {
         "--query.promql-engine=thanos",
         "--query.conn-metric.label=a",
         "--query.conn-metric.label=b",
-        "--no-grpc-client-tls-secure",
+        "--no-query.disable-fallback",
     ];
     let log = log_of(&flags).await;
     let told: Vec<&str> = log
@@ -124,8 +141,8 @@ async fn a_flag_without_effect_is_told_once() {
     let expected = [
         "--auto-gomemlimit.ratio",
         "--enable-auto-gomemlimit",
-        "--grpc-client-tls-secure",
         "--query.conn-metric.label",
+        "--query.disable-fallback",
         "--query.promql-engine",
     ];
     assert_eq!(sorted, expected);

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use clap::{ArgAction, Command};
+use clap::{ArgAction, ArgMatches, Command};
 
 /// Lets each boolean flag of `command` and of its subcommands take an optional value (`--x`,
 /// `--x=true`, `--x=false`), which is what [`spell_out`] rewrites `--no-x` to.
@@ -50,6 +50,29 @@ pub(crate) fn spell_out(
         spelled.push(argument);
     }
     spelled
+}
+
+/// The flags of the innermost subcommand with their values, as `/api/v1/status/flags` shows them.
+/// Configurations may hold secrets: it is only said whether one is given.
+pub(crate) fn values(command: &Command, matches: &ArgMatches) -> Vec<(String, String)> {
+    let (mut command, mut matches) = (command, matches);
+    while let Some((name, inner)) = matches.subcommand()
+        && let Some(subcommand) = command.find_subcommand(name)
+    {
+        (command, matches) = (subcommand, inner);
+    }
+    let mut flags = Vec::new();
+    for arg in command.get_arguments() {
+        let Some(name) = arg.get_long() else { continue };
+        let raw = matches.try_get_raw(arg.get_id().as_str()).ok().flatten();
+        let given: Vec<String> =
+            raw.into_iter().flatten().map(|v| v.to_string_lossy().into_owned()).collect();
+        let secret = name.ends_with("config") && given.iter().any(|value| !value.is_empty());
+        let value = if secret { "<secret>".to_owned() } else { given.join(",") };
+        flags.push((name.to_owned(), value));
+    }
+    flags.sort_unstable();
+    flags
 }
 
 fn is_boolean(command: &Command, name: &str) -> bool {

@@ -4,6 +4,7 @@
 //! clap does not is in [`flags`]; flags of Thanos that mean nothing here are in [`unused`].
 
 pub(crate) mod duration;
+pub(crate) mod endpoints;
 pub(crate) mod flags;
 pub(crate) mod logging;
 pub(crate) mod objstore;
@@ -74,6 +75,8 @@ pub(crate) struct Invocation {
     pub(crate) logging: logging::LoggingArgs,
     /// What to be.
     pub(crate) role: Role,
+    /// The role's flags with their values, secrets left out.
+    pub(crate) flags: Vec<(String, String)>,
     /// The flags given that mean nothing here.
     pub(crate) without_effect: Vec<&'static unused::Flag>,
 }
@@ -86,8 +89,9 @@ pub(crate) fn parse(
     let arguments = flags::spell_out(&command, arguments);
     let matches = command.try_get_matches_from_mut(arguments)?;
     let without_effect = unused::given(&mut command, &matches)?;
+    let flags = flags::values(&command, &matches);
     let cli = Cli::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
-    Ok(Invocation { logging: cli.logging, role: cli.role, without_effect })
+    Ok(Invocation { logging: cli.logging, role: cli.role, flags, without_effect })
 }
 
 fn command() -> clap::Command {

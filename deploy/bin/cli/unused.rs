@@ -29,9 +29,8 @@ const fn not_built(name: &'static str) -> Flag {
 }
 
 const MEMORY: &str = "memory is bounded by budgets, not by a garbage collector";
-const ENDPOINTS: &str = "the querier reads the bucket itself and calls no store";
+const ENDPOINTS: &str = "all endpoints are asked at once, and their answers are buffered";
 const ONE_ENGINE: &str = "there is one engine";
-const NO_SUCH_API: &str = "the API that it changes has no source yet";
 const NO_TRACES: &str = "no traces are sent";
 const RAW: &str = "there are only raw blocks";
 const TENANCY: &str = "there is one tenant";
@@ -51,40 +50,19 @@ const SERVERS: &[Flag] = &[
 ];
 
 const QUERY: &[Flag] = &[
-    not_built("endpoint"),
-    not_built("endpoint-strict"),
-    not_built("endpoint-group"),
-    not_built("endpoint-group-strict"),
-    not_built("endpoint.sd-config"),
-    not_built("endpoint.sd-config-file"),
-    not_built("store"),
-    not_built("store.sd-files"),
     not_built("selector.relabel-config"),
     not_built("selector.relabel-config-file"),
     Flag { name: "query.enforce-tenancy", takes_value: false, reason: "" },
     Flag { name: "query.enable-x-functions", takes_value: false, reason: "" },
-    value("endpoint.sd-config-reload-interval", ENDPOINTS),
-    value("endpoint.info-timeout", ENDPOINTS),
-    value("store.sd-interval", ENDPOINTS),
-    value("store.sd-dns-interval", ENDPOINTS),
-    value("store.sd-dns-resolver", ENDPOINTS),
-    value("store.unhealthy-timeout", ENDPOINTS),
-    value("store.response-timeout", ENDPOINTS),
-    value("query.conn-metric.label", ENDPOINTS),
+    value("store.sd-dns-resolver", "there is one resolver"),
+    value("query.conn-metric.label", "connections are not counted"),
     value("query.partition-label", ENDPOINTS),
     switch("query.distributed-with-overlapping-interval", ENDPOINTS),
     value("grpc.proxy-strategy", ENDPOINTS),
     value("query.lazy-retrieval-max-buffered-responses", ENDPOINTS),
-    value("inject-test-addresses", ENDPOINTS),
-    value("grpc-compression", ENDPOINTS),
-    switch("grpc-client-tls-secure", ENDPOINTS),
-    switch("grpc-client-tls-skip-verify", ENDPOINTS),
-    value("grpc-client-tls-cert", ENDPOINTS),
-    value("grpc-client-tls-key", ENDPOINTS),
-    value("grpc-client-tls-ca", ENDPOINTS),
-    value("grpc-client-tls-min-version", ENDPOINTS),
-    value("grpc-client-server-name", ENDPOINTS),
-    value("selector-label", ENDPOINTS),
+    value("inject-test-addresses", "tests have a DNS server"),
+    value("grpc-client-tls-min-version", "TLS 1.2 and 1.3 are offered"),
+    value("selector-label", "series keep the labels that they have"),
     value("query.promql-engine", ONE_ENGINE),
     value("query.mode", ONE_ENGINE),
     switch("query.disable-fallback", ONE_ENGINE),
@@ -102,12 +80,7 @@ const QUERY: &[Flag] = &[
     value("query.default-tenant-id", TENANCY),
     value("query.tenant-certificate-field", TENANCY),
     value("query.tenant-label-name", TENANCY),
-    switch("rule.partial-response", NO_SUCH_API),
-    switch("target.partial-response", NO_SUCH_API),
-    switch("metric-metadata.partial-response", NO_SUCH_API),
-    switch("exemplar.partial-response", NO_SUCH_API),
-    switch("status.partial-response", NO_SUCH_API),
-    value("alert.query-url", NO_SUCH_API),
+    value("alert.query-url", "no link is made from it"),
 ];
 
 /// What Thanos' store does with its index headers, postings and chunk pools.
@@ -269,7 +242,7 @@ mod tests {
 
     #[test]
     fn switches_have_their_no_form() {
-        let given = ["stoa", "query", "--no-rule.partial-response"];
+        let given = ["stoa", "query", "--no-query.disable-fallback"];
         let invocation = crate::cli::parse(given.map(Into::into)).expect("the flag is known");
         assert_eq!(invocation.without_effect.len(), 1);
     }

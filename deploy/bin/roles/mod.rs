@@ -14,12 +14,12 @@ use anyhow::{Context, bail};
 
 use crate::cli::Role;
 
-/// Runs a role to its end.
-pub(crate) fn run(role: Role) -> anyhow::Result<ExitCode> {
+/// Runs a role to its end; `flags` are its flags, to be shown.
+pub(crate) fn run(role: Role, flags: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
     let not_built =
         |name: &str| -> anyhow::Result<ExitCode> { bail!("stoa {name}: not built yet") };
     match role {
-        Role::Query(args) => block_on(query::run(*args)),
+        Role::Query(args) => block_on(query::run(*args, flags)),
         Role::Store(args) => block_on(store::run(*args)),
         Role::Demo(args) => block_on(demo::run(*args)),
         Role::Tools(args) => block_on(tools::run(*args)),

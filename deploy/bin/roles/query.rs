@@ -1,16 +1,22 @@
-//! `stoa query`: answers PromQL over HTTP from a bucket, deduplicated over replicas.
+//! `stoa query`: answers PromQL over HTTP from a bucket and from endpoints, deduplicated over
+//! replicas.
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
 use engine::bucket::Bucket;
 use engine::catalog::CatalogSettings;
-use engine::source::{DedupFunc, SelectOptions, SeriesSource};
+use engine::source::{Child, DedupFunc, FanoutSource, SelectOptions, SeriesSource};
+use flight::endpoints::discovery::Discovery;
+use flight::endpoints::dns::Dns;
+use flight::endpoints::endpoint::INFO_INTERVAL;
+use flight::endpoints::{Endpoints, WatchSettings};
 use flight::grpc::GrpcMetrics;
-use flight::http::{Querier, Readiness, Settings, process, router};
+use flight::http::{PartialResponses, Querier, Readiness, Settings, process, router};
+use flight::storeapi::client::{Budget, ClientSettings};
 use flight::storeapi::server::{InfoSettings, StoreSettings};
 use prometheus_client::registry::Registry;
 use promql::Engine;
@@ -21,6 +27,7 @@ use super::blocks::Blocks;
 use super::serving::{Listeners, Served, end_on_signals, store_services};
 use super::threads::{self, Threads};
 use crate::cli::duration;
+use crate::cli::endpoints::EndpointArgs;
 use crate::cli::objstore::ObjstoreArgs;
 use crate::cli::server::ServerArgs;
 
@@ -31,6 +38,8 @@ pub(crate) struct QueryArgs {
     server: ServerArgs,
     #[command(flatten)]
     objstore: ObjstoreArgs,
+    #[command(flatten)]
+    endpoints: EndpointArgs,
     #[command(flatten)]
     pub(crate) querier: QuerierArgs,
 }
@@ -88,6 +97,8 @@ pub(crate) struct QuerierArgs {
     /// Send no CORS headers.
     #[arg(long = "web.disable-cors")]
     disable_cors: bool,
+    #[command(flatten)]
+    partial: PartialArgs,
     /// How often the bucket is looked at for new blocks.
     #[arg(long = "sync-block-duration", default_value = "1m", value_parser = duration::parse)]
     pub(crate) sync_interval: Duration,
@@ -101,6 +112,33 @@ pub(crate) struct QuerierArgs {
     /// How many meta.json are read at once.
     #[arg(long = "block-meta-fetch-concurrency", default_value = "32")]
     meta_fetch_concurrency: usize,
+}
+
+/// Whether an endpoint that fails is a warning where others than samples are asked for.
+#[derive(Debug, Clone, clap::Args)]
+struct PartialArgs {
+    /// Of rules and alerts.
+    #[arg(long = "rule.partial-response", default_value = "true", hide = true)]
+    rules: bool,
+    /// Of targets.
+    #[arg(long = "target.partial-response", default_value = "true", hide = true)]
+    targets: bool,
+    /// Of metadata.
+    #[arg(long = "metric-metadata.partial-response", default_value = "true", hide = true)]
+    metadata: bool,
+    /// Of exemplars.
+    #[arg(long = "exemplar.partial-response", default_value = "true", hide = true)]
+    exemplars: bool,
+    /// Of statistics.
+    #[arg(long = "status.partial-response", default_value = "true", hide = true)]
+    status: bool,
+}
+
+impl PartialArgs {
+    fn settings(&self) -> PartialResponses {
+        let &Self { rules, targets, metadata, exemplars, status } = self;
+        PartialResponses { rules, targets, metadata, exemplars, status }
+    }
 }
 
 /// `--deduplication.func`.
@@ -122,48 +160,99 @@ impl From<DedupName> for DedupFunc {
 }
 
 /// Runs the querier until it is told to end.
-pub(crate) async fn run(args: QueryArgs) -> anyhow::Result<ExitCode> {
-    let bucket = Bucket::from_yaml(&args.objstore.required_yaml()?).context("--objstore.config")?;
+pub(crate) async fn run(args: QueryArgs, flags: Vec<(String, String)>) -> anyhow::Result<ExitCode> {
+    let sources = args.endpoints.sources()?;
+    let bucket = match args.objstore.yaml()? {
+        Some(yaml) => Some(Bucket::from_yaml(&yaml).context("--objstore.config")?),
+        None if sources.is_empty() => bail!(
+            "no bucket and no endpoint: give --objstore.config, --objstore.config-file or --endpoint"
+        ),
+        None => None,
+    };
     let listeners = Listeners::bind(&args.server).await?;
     let end = CancellationToken::new();
     end_on_signals(end.clone())?;
     let queries = Threads::start("query")?;
-    let parts = Parts::new(&args.querier, bucket, queries.handle(), Registry::default())?;
-    let sync = tokio::spawn(parts.keep_in_sync(args.querier.sync_interval, end.clone()));
+    let (endpoints, handle) = (&args.endpoints, queries.handle());
+    let endpoints = (!sources.is_empty()).then_some(endpoints);
+    let settings = Settings { flags, ..args.querier.settings()? };
+    let parts =
+        Parts::new(&args.querier, settings, bucket, endpoints, handle, Registry::default())?;
+    // Before the endpoints have been asked once an answer would lack them without saying so.
+    let known = CancellationToken::new();
+    let discovery = parts.discovery(endpoints, &args.querier)?.map(|discovery| {
+        let known = known.clone();
+        tokio::spawn(discovery.run(end.clone(), move || known.cancel()))
+    });
+    if discovery.is_none() {
+        known.cancel();
+    }
+    let sync = parts.keep_in_sync(args.querier.sync_interval, end.clone());
+    let ended = end.clone();
+    let sync = tokio::spawn(async move {
+        tokio::select! {
+            () = known.cancelled() => sync.await,
+            () = ended.cancelled() => {}
+        }
+    });
     listeners.serve(&args.server, parts.served, end).await?;
     sync.await.context("the sync of blocks")?;
+    if let Some(discovery) = discovery {
+        discovery.await.context("the discovery of endpoints")?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
 /// Bytes of label columns and tails of blocks that are kept in memory.
 const BLOCK_CACHE: u64 = 128 << 20;
 
-/// A querier over a bucket, put together.
+/// Bytes of encoded answers of endpoints that are held at the same time.
+const ANSWERS: usize = 2 << 30;
+
+/// A querier, put together.
 #[derive(Debug)]
 pub(crate) struct Parts {
     /// What it serves.
     pub(crate) served: Served,
-    blocks: Blocks,
+    blocks: Option<Blocks>,
+    endpoints: Endpoints,
 }
 
 impl Parts {
-    /// Puts a querier of `bucket` together; queries run on `runtime`, metrics go to `registry`.
+    /// Puts a querier of `bucket` and of `endpoints` together; queries run on `runtime`, metrics go to
+    /// `registry`.
     pub(crate) fn new(
         args: &QuerierArgs,
-        bucket: Bucket,
+        settings: Settings,
+        bucket: Option<Bucket>,
+        endpoints: Option<&EndpointArgs>,
         runtime: Handle,
         mut registry: Registry,
     ) -> anyhow::Result<Self> {
         process::register(&mut registry);
-        let catalog = CatalogSettings {
-            concurrency: args.meta_fetch_concurrency.max(1),
-            ignore_deletion_marks_delay: args.ignore_deletion_marks_delay,
-            ..CatalogSettings::default()
-        };
         let readiness = Readiness::default();
-        let blocks = Blocks::new(bucket, catalog, BLOCK_CACHE, readiness.clone(), &mut registry);
-        let source: Arc<dyn SeriesSource> = blocks.source();
-        let settings = args.settings()?;
+        let blocks = bucket.map(|bucket| {
+            let catalog = CatalogSettings {
+                concurrency: args.meta_fetch_concurrency.max(1),
+                ignore_deletion_marks_delay: args.ignore_deletion_marks_delay,
+                ..CatalogSettings::default()
+            };
+            Blocks::new(bucket, catalog, BLOCK_CACHE, readiness.clone(), &mut registry)
+        });
+        let first = blocks.iter().map(|blocks| Child {
+            name: "bucket".to_owned(),
+            source: blocks.source(),
+            deduplicates: true,
+        });
+        let registered = Endpoints::new(first.collect());
+        let source: Arc<dyn SeriesSource> = match (&blocks, endpoints) {
+            (Some(blocks), None) => blocks.source(),
+            _ => {
+                // What the others gave must still be computed within the query's time.
+                let patience = args.timeout.mul_f64(0.75);
+                Arc::new(FanoutSource::new(Arc::new(registered.clone()), patience))
+            }
+        };
         let store = StoreSettings {
             // The limits of PromQL are not those of Thanos' clients.
             series_limit: args.series_limit,
@@ -187,23 +276,56 @@ impl Parts {
             readiness.clone(),
             runtime,
             &mut registry,
-        );
+        )
+        .with_endpoints(registered.clone());
         let app = router(Arc::new(querier), Arc::new(registry));
-        Ok(Self { served: Served { app, services, grpc_metrics, readiness }, blocks })
+        let served = Served { app, services, grpc_metrics, readiness };
+        Ok(Self { served, blocks, endpoints: registered })
+    }
+
+    /// What keeps the endpoints.
+    fn discovery(
+        &self,
+        args: Option<&EndpointArgs>,
+        querier: &QuerierArgs,
+    ) -> anyhow::Result<Option<Discovery>> {
+        let Some(args) = args else { return Ok(None) };
+        let response_timeout = match args.response_timeout {
+            Duration::ZERO => querier.timeout / 2,
+            given => given,
+        };
+        let client = ClientSettings { response_timeout, budget: Arc::new(Budget::new(ANSWERS)) };
+        let watch = WatchSettings {
+            info_interval: INFO_INTERVAL,
+            info_timeout: args.info_timeout,
+            unhealthy_timeout: args.unhealthy_timeout,
+            client,
+        };
+        let endpoints = self.endpoints.clone();
+        Ok(Some(Discovery::new(endpoints, args.sources()?, watch, Dns::system()?)?))
     }
 
     /// Looks at the bucket every `interval` until `end`; the first success makes the querier ready.
+    /// Without a bucket it is ready at once.
     pub(crate) fn keep_in_sync(
         &self,
         interval: Duration,
         end: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<> {
-        self.blocks.keep_in_sync(interval, end)
+        let sync = self.blocks.as_ref().map(|blocks| blocks.keep_in_sync(interval, end));
+        let readiness = self.served.readiness.clone();
+        async move {
+            match sync {
+                Some(sync) => sync.await,
+                None => readiness.ready(),
+            }
+        }
     }
 }
 
 impl QuerierArgs {
-    fn settings(&self) -> anyhow::Result<Settings> {
+    /// What the flags say about the HTTP API, checked.
+    pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
         ensure!(!self.lookback_delta.is_zero(), "--query.lookback-delta: must be positive");
         ensure!(
             !self.default_evaluation_interval.is_zero(),
@@ -234,6 +356,7 @@ impl QuerierArgs {
             default_evaluation_interval: self.default_evaluation_interval,
             default_step: self.default_step,
             metadata_default_range: self.metadata_default_range,
+            partial: self.partial.settings(),
             cors: !self.disable_cors,
             route_prefix: if prefix.is_empty() { String::new() } else { format!("/{prefix}") },
             ..Settings::new(env!("CARGO_PKG_VERSION"))

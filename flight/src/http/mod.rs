@@ -13,7 +13,8 @@
 //! | `form`, `time` | parameters from URL and body, as Go reads them |
 //! | `query` | `/query` and `/query_range` |
 //! | `metadata` | `/series`, `/labels`, `/label/…/values` |
-//! | `status` | build info, probes, metrics |
+//! | `fanned` | rules, alerts, targets, metadata, exemplars, statistics of all endpoints; the endpoints |
+//! | `status` | build info, flags, probes, metrics |
 //! | [`component`] | the routes of a role that answers no queries over HTTP |
 //! | [`json`] | the answers' text |
 //! | [`server`] | connections, and how they end |
@@ -21,6 +22,7 @@
 pub mod component;
 mod error;
 mod explain;
+mod fanned;
 mod form;
 mod gate;
 mod instrument;
@@ -38,4 +40,4 @@ mod time;
 
 pub use querier::{Querier, router};
 pub use readiness::Readiness;
-pub use settings::Settings;
+pub use settings::{PartialResponses, Settings};

@@ -22,7 +22,8 @@ use super::gate::Gate;
 use super::instrument::{Instrument, RequestMetrics, measure};
 use super::readiness::Readiness;
 use super::settings::Settings;
-use super::{metadata, query, status};
+use super::{fanned, metadata, query, status};
+use crate::endpoints::Endpoints;
 use crate::ui;
 
 /// What the handlers of a querier share.
@@ -31,6 +32,7 @@ pub struct Querier {
     pub(super) settings: Settings,
     pub(super) engine: Engine,
     pub(super) source: Arc<dyn SeriesSource>,
+    pub(super) endpoints: Endpoints,
     pub(super) readiness: Readiness,
     pub(super) gate: Gate,
     /// Where queries run: apart from connections and probes, which must stay prompt.
@@ -50,7 +52,16 @@ impl Querier {
     ) -> Self {
         let gate = Gate::new(settings.max_concurrent, registry);
         let requests = RequestMetrics::new(registry);
-        Self { settings, engine, source, readiness, gate, runtime, requests }
+        let endpoints = Endpoints::default();
+        Self { settings, engine, source, endpoints, readiness, gate, runtime, requests }
+    }
+
+    /// The same querier, with the endpoints behind its source: what they are is shown, and rules,
+    /// targets, metadata, exemplars and statistics are asked of them.
+    #[must_use]
+    pub fn with_endpoints(mut self, endpoints: Endpoints) -> Self {
+        self.endpoints = endpoints;
+        self
     }
 }
 
@@ -69,14 +80,21 @@ pub fn router(querier: Arc<Querier>, registry: Arc<Registry>) -> Router {
         .merge(route("/series", "series", get(metadata::series).post(metadata::series)))
         .merge(route("/labels", "label_names", get(metadata::names).post(metadata::names)))
         .merge(route("/label/{name}/values", "label_values", get(metadata::values)))
-        .layer(middleware::from_fn_with_state(Arc::clone(&querier), refuse_before_ready));
-    let api = data
+        .merge(route("/rules", "rules", get(fanned::rules)))
+        .merge(route("/alerts", "alerts", get(fanned::alerts)))
+        .merge(route("/targets", "targets", get(fanned::targets)))
+        .merge(route("/metadata", "metadata", get(fanned::metadata)))
         .merge(route(
             "/query_exemplars",
             "exemplars",
-            get(status::exemplars).post(status::exemplars),
+            get(fanned::exemplars).post(fanned::exemplars),
         ))
-        .merge(route("/metadata", "metadata", get(status::metadata)))
+        .merge(route("/status/tsdb", "status_tsdb", get(fanned::tsdb)))
+        .layer(middleware::from_fn_with_state(Arc::clone(&querier), refuse_before_ready));
+    let api = data
+        .merge(route("/stores", "stores", get(fanned::stores)))
+        .merge(route("/status/flags", "status_flags", get(status::flags)))
+        .merge(route("/status/runtimeinfo", "status_runtime", get(status::runtime_info)))
         .merge(route("/status/buildinfo", "status_build", get(status::build_info)))
         // Before the layer: what is set for the whole application later would go round it.
         .method_not_allowed_fallback(method_not_allowed)

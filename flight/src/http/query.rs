@@ -149,9 +149,8 @@ pub(super) fn select_options(querier: &Querier, form: &Form) -> Result<SelectOpt
     if !labels.is_empty() {
         options.replica_labels = labels;
     }
-    // Stores are told apart by address; there is one, without an address.
     for text in form.all("storeMatch[]") {
-        selector::parse(text).map_err(ApiError::bad_data)?;
+        options.source_matchers.push(selector::parse(text).map_err(ApiError::bad_data)?);
     }
     Ok(options)
 }

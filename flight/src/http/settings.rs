@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use engine::source::SelectOptions;
 
 /// Settings of the HTTP API; the flag of each field is Thanos'.
@@ -27,8 +28,35 @@ pub struct Settings {
     /// Where API and page lie: empty, or a path with a slash in front and none at its end
     /// (`--web.route-prefix`).
     pub route_prefix: String,
+    /// Whether an endpoint that fails is a warning where others than samples are asked for.
+    pub partial: PartialResponses,
+    /// The flags of the process with their values, without secrets.
+    pub flags: Vec<(String, String)>,
+    /// When the process began.
+    pub started: DateTime<Utc>,
     /// The version that `status/buildinfo` names.
     pub version: &'static str,
+}
+
+/// Whether an endpoint that fails is a warning (`--rule.partial-response` and its sisters).
+#[derive(Debug, Clone, Copy)]
+pub struct PartialResponses {
+    /// Of rules and alerts.
+    pub rules: bool,
+    /// Of targets.
+    pub targets: bool,
+    /// Of metadata.
+    pub metadata: bool,
+    /// Of exemplars.
+    pub exemplars: bool,
+    /// Of statistics.
+    pub status: bool,
+}
+
+impl Default for PartialResponses {
+    fn default() -> Self {
+        Self { rules: true, targets: true, metadata: true, exemplars: true, status: true }
+    }
 }
 
 impl Settings {
@@ -44,6 +72,9 @@ impl Settings {
             metadata_default_range: Duration::ZERO,
             cors: true,
             route_prefix: String::new(),
+            partial: PartialResponses::default(),
+            flags: Vec::new(),
+            started: Utc::now(),
             version,
         }
     }

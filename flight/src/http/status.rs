@@ -1,4 +1,4 @@
-//! What a querier says of itself: build, health, metrics; and the calls that have no source yet.
+//! What a querier says of itself: build, flags, health, metrics.
 
 use std::sync::Arc;
 
@@ -6,8 +6,10 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use chrono::SecondsFormat;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
+use serde_json::{Value, json};
 
 use super::error::{ApiError, ErrorType};
 use super::json::text::{Escape, push_string};
@@ -31,15 +33,31 @@ pub(super) fn build(version: &str) -> Response {
     respond(Answer::new(Payload::Raw(json)), &[])
 }
 
-/// `GET` and `POST /query_exemplars`: none are kept yet. Grafana probes with times in ms, so no
-/// parameter is looked at.
-pub(super) async fn exemplars() -> Response {
-    respond(Answer::new(Payload::Raw(b"[]".to_vec())), &[])
+/// `GET /status/flags`.
+pub(super) async fn flags(State(querier): State<Arc<Querier>>) -> Response {
+    let flags = querier.settings.flags.iter();
+    let flags: serde_json::Map<String, Value> =
+        flags.map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    respond(Answer::new(Payload::Raw(Value::Object(flags).to_string().into_bytes())), &[])
 }
 
-/// `GET /metadata`: none is kept yet.
-pub(super) async fn metadata() -> Response {
-    respond(Answer::new(Payload::Raw(b"{}".to_vec())), &[])
+/// `GET /status/runtimeinfo`: Thanos' fields, as far as they mean something here.
+pub(super) async fn runtime_info(State(querier): State<Arc<Querier>>) -> Response {
+    let started = querier.settings.started.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+    let folder = std::env::current_dir().unwrap_or_default().display().to_string();
+    let info = json!({
+        "startTime": started,
+        "CWD": folder,
+        "reloadConfigSuccess": true,
+        "lastConfigTime": started,
+        "corruptionCount": 0,
+        "goroutineCount": 0,
+        "GOMAXPROCS": querier.settings.select.partitions,
+        "GOGC": "",
+        "GODEBUG": "",
+        "storageRetention": "",
+    });
+    respond(Answer::new(Payload::Raw(info.to_string().into_bytes())), &[])
 }
 
 /// `GET /-/ready`.

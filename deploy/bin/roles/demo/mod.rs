@@ -101,7 +101,14 @@ pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
         replicas.push(replica);
     }
     let queries = Threads::start("query")?;
-    let parts = Parts::new(&args.querier, bucket, queries.handle(), registry)?;
+    let parts = Parts::new(
+        &args.querier,
+        args.querier.settings()?,
+        Some(bucket),
+        None,
+        queries.handle(),
+        registry,
+    )?;
     let sync = tokio::spawn(parts.keep_in_sync(args.querier.sync_interval, end.clone()));
     let serving = {
         let (end, server) = (end.clone(), args.server.clone());
