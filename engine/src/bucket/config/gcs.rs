@@ -33,8 +33,14 @@ pub(super) fn build(mut config: Section) -> Result<Parts> {
         .with_bucket_name(&bucket)
         .with_retry(http::retry(config.number("max_retries")?))
         .with_client_options(http::client_options(config.section("http_config")?, allow_http)?);
-    if let Some(json) = account {
-        builder = builder.with_service_account_key(json);
+    match account {
+        Some(json) => builder = builder.with_service_account_key(json),
+        // Where Google's own clients look first.
+        None => {
+            if let Ok(path) = std::env::var("GOOGLE_APPLICATION_CREDENTIALS") {
+                builder = builder.with_application_credentials(path);
+            }
+        }
     }
     config.without_effect(WITHOUT_EFFECT);
     config.finish()?;
