@@ -14,6 +14,7 @@
 
 mod frames;
 mod request;
+mod samples;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,9 @@ use frames::{Frames, broken};
 
 /// The content type of an answer in frames.
 const STREAMED: &str = "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse";
+
+/// The content type of an answer of samples.
+const SAMPLED: &str = "application/x-protobuf";
 
 /// Most bytes of an answer that are held.
 const MAX_BUFFERED: usize = 2 << 30;
@@ -82,8 +86,11 @@ impl RemoteRead {
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default()
             .to_owned();
+        let mut taking = Taking { external, texts: HashSet::new() };
         if content_type.starts_with(STREAMED) {
-            stream(response, external, buffer).await
+            stream(response, &mut taking, buffer).await
+        } else if content_type.starts_with(SAMPLED) {
+            samples::take(response, &mut taking, buffer).await
         } else {
             Err(broken(format!("unknown content type {content_type:?}")))
         }
@@ -91,9 +98,12 @@ impl RemoteRead {
 }
 
 /// Takes an answer in frames.
-async fn stream(mut response: Response, external: &Labels, buffer: &mut ChunkBuffer) -> Result<()> {
+async fn stream(
+    mut response: Response,
+    taking: &mut Taking<'_>,
+    buffer: &mut ChunkBuffer,
+) -> Result<()> {
     let mut frames = Frames::default();
-    let mut taking = Taking { external, texts: HashSet::new() };
     while let Some(bytes) = response.chunk().await.map_err(|e| broken(e.without_url()))? {
         frames.push(&bytes);
         while let Some(frame) = frames.next()? {

@@ -36,7 +36,10 @@ pub(super) fn encode(matchers: &[Matcher], range: TimeRange) -> Result<Vec<u8>> 
             matchers: matchers.collect(),
             hints: None,
         }],
-        accepted_response_types: vec![ResponseType::StreamedXorChunks.into()],
+        accepted_response_types: vec![
+            ResponseType::StreamedXorChunks.into(),
+            ResponseType::Samples.into(),
+        ],
     };
     snap::raw::Encoder::new().compress_vec(&request.encode_to_vec()).map_err(broken)
 }

@@ -95,5 +95,5 @@ fn requests_are_snappy_blocks_that_prefer_chunks() {
     assert_eq!((query.start_timestamp_ms, query.end_timestamp_ms), (-5, 7));
     let sent = &query.matchers[0];
     assert_eq!((sent.r#type, sent.name.as_str(), sent.value.as_str()), (3, "a", "x|y"));
-    assert_eq!(request.accepted_response_types, [1]);
+    assert_eq!(request.accepted_response_types, [1, 0]);
 }

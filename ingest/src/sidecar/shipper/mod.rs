@@ -10,11 +10,13 @@
 //!
 //! It may be killed at any point: a block is in the bucket only by its `meta.json`, the id of a
 //! converted block follows from its source, and work that was begun is thrown away and done again.
+//! If it is wanted, the block as Prometheus wrote it is uploaded beside ([`native`]).
 //! Behaviour and names are those of Thanos' `pkg/shipper`; unlike there, a block that cannot be
 //! converted is counted and left, and the others go on.
 
 pub mod compacted;
 mod metrics;
+mod native;
 mod record;
 
 use std::collections::BTreeSet;
@@ -48,6 +50,14 @@ pub struct ShipperSettings {
     pub upload_compacted: bool,
     /// The record's name in the data folder (`--shipper.meta-file-name`).
     pub record_file: String,
+    /// Whether the blocks as Prometheus wrote them are uploaded too
+    /// (`--shipper.also-upload-tsdb`).
+    pub also_upload_tsdb: bool,
+    /// How many files of such a block are uploaded at once (`--shipper.upload-concurrency`).
+    pub upload_concurrency: usize,
+    /// Whether newer blocks are shipped when the bucket did not take an older one
+    /// (`--shipper.allow-out-of-order-uploads`).
+    pub allow_out_of_order: bool,
 }
 
 impl ShipperSettings {
@@ -59,6 +69,9 @@ impl ShipperSettings {
             source: "sidecar".to_owned(),
             upload_compacted: false,
             record_file: RECORD_FILE.to_owned(),
+            also_upload_tsdb: false,
+            upload_concurrency: 0,
+            allow_out_of_order: false,
         }
     }
 }
@@ -97,13 +110,14 @@ impl Shipper {
         Ok(Self { bucket, settings, metrics })
     }
 
-    /// Changes the external labels for blocks that are shipped from now on.
-    pub fn set_external_labels(&mut self, labels: Labels) {
-        self.settings.external_labels = labels;
-    }
-
-    /// Makes a pass each `interval` (Thanos: 30 s) until `stop`. Errors are logged and counted.
-    pub async fn run(&self, interval: Duration, stop: CancellationToken) {
+    /// Makes a pass each `interval` (Thanos: 30 s) until `stop`, under the external labels that `labels`
+    /// gives then; while there are none, nothing is shipped. Errors are logged and counted.
+    pub async fn run(
+        &mut self,
+        interval: Duration,
+        labels: impl Fn() -> Labels,
+        stop: CancellationToken,
+    ) {
         let mut ticks = tokio::time::interval(interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -111,6 +125,12 @@ impl Shipper {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
+            let labels = labels();
+            if labels.is_empty() {
+                tracing::warn!("nothing is shipped: Prometheus has no external labels any more");
+                continue;
+            }
+            self.settings.external_labels = labels;
             tokio::select! {
                 () = stop.cancelled() => return,
                 synced = self.sync() => if let Err(error) = synced {
@@ -169,7 +189,7 @@ impl Shipper {
                 Err(error) => {
                     self.metrics.upload_failures.inc();
                     compacted_left |= block.meta.compaction.level > 1;
-                    if error.kind() == ErrorKind::Unavailable {
+                    if error.kind() == ErrorKind::Unavailable && !self.settings.allow_out_of_order {
                         return Err(error.context(format!("ship {id}")));
                     }
                     if error.kind() == ErrorKind::Corrupt {
@@ -247,6 +267,13 @@ impl Shipper {
             commit(&self.bucket, &out, &made).await?;
             Some(id)
         };
+        if self.settings.also_upload_tsdb {
+            let ShipperSettings { external_labels: labels, source, upload_concurrency, .. } =
+                &self.settings;
+            let meta = &block.meta;
+            native::upload(&self.bucket, &linked, meta, labels, source, *upload_concurrency)
+                .await?;
+        }
         remove(work_dir)?;
         Ok(shipped)
     }
