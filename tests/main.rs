@@ -10,6 +10,7 @@ mod http;
 mod ingest;
 mod promql;
 mod regex;
+mod sidecar;
 mod storeapi;
 mod support;
 mod tidy;

@@ -22,6 +22,11 @@ pub(crate) fn data_set_edges() -> PathBuf {
     generated("edges", 7, 300, 6)
 }
 
+/// Twelve blocks of 2 h with about 200 series.
+pub(crate) fn data_set_kills() -> PathBuf {
+    generated("kills", 9, 200, 24)
+}
+
 fn generated(name: &str, seed: u32, series: u32, hours: u32) -> PathBuf {
     let source = shared("bench/gen");
     let generator = build_go(&source, "gen", ".");

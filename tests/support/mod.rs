@@ -8,6 +8,7 @@
 //! | the binary under test | [`stoa`] |
 //! | the shared data and queries | [`shared`], [`data_set_s`], [`data_set_edges`] |
 //! | a bucket with converted blocks | [`UploadedBucket`] |
+//! | a real Prometheus | [`prometheus::Prometheus`] |
 //! | a server on loopback | [`Server`] |
 //! | an HTTP answer | [`http::get`] |
 //!
@@ -20,10 +21,11 @@ mod data;
 pub(crate) mod http;
 mod places;
 mod programs;
+pub(crate) mod prometheus;
 mod server;
 
 pub(crate) use bucket::UploadedBucket;
-pub(crate) use data::{DATA_START, data_set_edges, data_set_s};
+pub(crate) use data::{DATA_START, data_set_edges, data_set_kills, data_set_s};
 pub(crate) use places::{repository, scratch, shared, stoa};
 pub(crate) use programs::{go_package, go_program, node_program, python};
 pub(crate) use server::{Server, free_address};

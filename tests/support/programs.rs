@@ -25,6 +25,12 @@ pub(crate) fn go_package(module: &str, package: &str, tags: &str) -> PathBuf {
     folder.join(name)
 }
 
+/// A real Prometheus server.
+pub(super) fn prometheus_server() -> PathBuf {
+    let package = "github.com/prometheus/prometheus/cmd/prometheus";
+    build_go(&peer("prometheus-server"), "prometheus-server", package)
+}
+
 /// A published Node program: `bin` of the packages in `tests/peers/<module>/package-lock.json`.
 pub(crate) fn node_program(module: &str, bin: &str) -> PathBuf {
     let source = peer(module);

@@ -40,7 +40,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Role {
     /// Stands beside a Prometheus: uploads its blocks and serves its recent samples.
-    Sidecar(NotBuilt),
+    Sidecar(Box<roles::sidecar::SidecarArgs>),
     /// Serves the blocks of a bucket over StoreAPI.
     Store(Box<roles::store::StoreArgs>),
     /// Answers PromQL over HTTP, deduplicated over replicas.

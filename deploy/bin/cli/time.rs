@@ -4,11 +4,34 @@ use chrono::{DateTime, Utc};
 
 use super::duration;
 
-/// Parses a moment into ms since 1970: RFC 3339, or a duration relative to now as in `-1d` or `2h`
-/// (Thanos' `TimeOrDurationValue`).
+/// A moment: a time, or one relative to whenever it is asked for (Thanos' `TimeOrDurationValue`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moment {
+    /// In ms since 1970.
+    At(i64),
+    /// In ms from now on; negative is before.
+    FromNow(i64),
+}
+
+impl Moment {
+    /// In ms since 1970, as of now.
+    pub(crate) fn ms(self) -> i64 {
+        match self {
+            Self::At(ms) => ms,
+            Self::FromNow(ms) => Utc::now().timestamp_millis().saturating_add(ms),
+        }
+    }
+}
+
+/// Parses a moment and fixes it: ms since 1970.
 pub(crate) fn parse(text: &str) -> Result<i64, String> {
+    moment(text).map(Moment::ms)
+}
+
+/// Parses a moment: RFC 3339, or a duration relative to now as in `-1d` or `2h`.
+pub(crate) fn moment(text: &str) -> Result<Moment, String> {
     if let Ok(time) = DateTime::parse_from_rfc3339(text) {
-        return Ok(time.timestamp_millis());
+        return Ok(Moment::At(time.timestamp_millis()));
     }
     let (sign, duration) = match text.strip_prefix('-') {
         Some(duration) => (-1, duration),
@@ -19,7 +42,7 @@ pub(crate) fn parse(text: &str) -> Result<i64, String> {
     })?;
     // Durations end at 292 years.
     let ms = i64::try_from(duration.as_millis()).map_err(|e| format!("{text:?}: {e}"))?;
-    Ok(Utc::now().timestamp_millis() + sign * ms)
+    Ok(Moment::FromNow(sign * ms))
 }
 
 #[cfg(test)]

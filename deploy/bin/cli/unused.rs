@@ -121,6 +121,11 @@ const NO_INDEX_HEADER: &str = "blocks have label columns, not index headers";
 const NO_POSTINGS: &str = "blocks have label columns, not postings";
 const NO_ESTIMATE: &str = "the size of what is read is known beforehand";
 
+const SIDECAR: &[Flag] = &[
+    value("hash-func", "checksums of all that is written are always kept"),
+    switch("shipper.skip-corrupted-blocks", "a damaged block never stops the others"),
+];
+
 /// What Thanos repairs, or asks for apart: every check is always made, and nothing is changed.
 const VERIFY: &[Flag] = &[
     Flag { name: "repair", takes_value: false, reason: "" },
@@ -138,7 +143,8 @@ const UPLOAD_BLOCKS: &[Flag] =
 
 /// The table: which subcommands have which flags.
 const TABLE: &[(&[&str], &[Flag])] = &[
-    (&["query", "store", "demo"], SERVERS),
+    (&["query", "sidecar", "store", "demo"], SERVERS),
+    (&["sidecar"], SIDECAR),
     (&["store"], STORE),
     (&["query"], QUERY),
     (&["tools bucket verify"], VERIFY),

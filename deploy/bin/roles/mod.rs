@@ -4,6 +4,7 @@ mod blocks;
 pub(crate) mod demo;
 pub(crate) mod query;
 mod serving;
+pub(crate) mod sidecar;
 pub(crate) mod store;
 mod threads;
 pub(crate) mod tools;
@@ -23,7 +24,7 @@ pub(crate) fn run(role: Role, flags: Vec<(String, String)>) -> anyhow::Result<Ex
         Role::Store(args) => block_on(store::run(*args)),
         Role::Demo(args) => block_on(demo::run(*args)),
         Role::Tools(args) => block_on(tools::run(*args)),
-        Role::Sidecar(_) => not_built("sidecar"),
+        Role::Sidecar(args) => block_on(sidecar::run(*args)),
         Role::QueryFrontend(_) => not_built("query-frontend"),
         Role::Compact(_) => not_built("compact"),
         Role::Rule(_) => not_built("rule"),

@@ -35,15 +35,32 @@ pub(crate) struct Served {
 #[derive(Debug)]
 pub(crate) struct Listeners {
     http: TcpListener,
-    grpc: TcpListener,
+    grpc: Grpc,
+}
+
+/// The socket of gRPC.
+#[derive(Debug)]
+enum Grpc {
+    Bound(TcpListener),
+    /// It is bound when this is cancelled.
+    When(CancellationToken),
 }
 
 impl Listeners {
     /// Binds both addresses.
     pub(crate) async fn bind(args: &ServerArgs) -> anyhow::Result<Self> {
         let http = bind("http", &args.http_address).await?;
-        let grpc = bind("grpc", &args.grpc_address).await?;
+        let grpc = Grpc::Bound(bind("grpc", &args.grpc_address).await?);
         Ok(Self { http, grpc })
+    }
+
+    /// Binds HTTP; nobody can call over gRPC before `started` is cancelled.
+    pub(crate) async fn bind_http(
+        args: &ServerArgs,
+        started: CancellationToken,
+    ) -> anyhow::Result<Self> {
+        let http = bind("http", &args.http_address).await?;
+        Ok(Self { http, grpc: Grpc::When(started) })
     }
 
     /// The port of HTTP, also if any was asked for.
@@ -61,10 +78,7 @@ impl Listeners {
     ) -> anyhow::Result<()> {
         let Served { app, services, grpc_metrics, readiness } = served;
         let settings = args.grpc()?;
-        for (protocol, listener) in [("http", &self.http), ("grpc", &self.grpc)] {
-            let address = listener.local_addr()?;
-            tracing::info!(protocol, %address, "listening for requests");
-        }
+        announce("http", &self.http)?;
         let stopping = {
             let (readiness, end) = (readiness.clone(), end.clone());
             async move {
@@ -74,16 +88,49 @@ impl Listeners {
         };
         let grpc = async {
             let end_grpc = end.clone();
-            let served =
-                grpc::serve(self.grpc, services, settings, grpc_metrics, readiness, end_grpc).await;
+            let served = match self.grpc.listen(args, &end).await {
+                Ok(Some(socket)) => {
+                    grpc::serve(socket, services, settings, grpc_metrics, readiness, end_grpc)
+                        .await
+                        .context("serve gRPC")
+                }
+                Ok(None) => Ok(()),
+                Err(error) => Err(error),
+            };
             // Without gRPC the role is nothing: HTTP ends too.
             end.cancel();
             served
         };
         let http = server::serve(self.http, app, end.clone(), args.http_grace_period);
         let ((), (), grpc) = tokio::join!(stopping, http, grpc);
-        grpc.context("serve gRPC")
+        grpc
     }
+}
+
+impl Grpc {
+    /// The socket, when it is time; `None` if the end comes before.
+    async fn listen(
+        self,
+        args: &ServerArgs,
+        end: &CancellationToken,
+    ) -> anyhow::Result<Option<TcpListener>> {
+        let socket = match self {
+            Self::Bound(socket) => socket,
+            Self::When(started) => tokio::select! {
+                biased;
+                () = end.cancelled() => return Ok(None),
+                () = started.cancelled() => bind("grpc", &args.grpc_address).await?,
+            },
+        };
+        announce("grpc", &socket)?;
+        Ok(Some(socket))
+    }
+}
+
+fn announce(protocol: &str, socket: &TcpListener) -> anyhow::Result<()> {
+    let address = socket.local_addr()?;
+    tracing::info!(protocol, %address, "listening for requests");
+    Ok(())
 }
 
 /// StoreAPI and Info over `source`.

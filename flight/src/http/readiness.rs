@@ -28,6 +28,11 @@ impl Readiness {
         self.change(|state| *state == State::Starting, State::Ready);
     }
 
+    /// What an answer needs is gone for now.
+    pub fn not_ready(&self) {
+        self.change(|state| *state == State::Ready, State::Starting);
+    }
+
     /// The server ends: it asks for no more requests, and answers those that come all the same.
     pub fn stopping(&self) {
         self.change(|state| *state != State::Stopping, State::Stopping);

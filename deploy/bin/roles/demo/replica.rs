@@ -1,15 +1,12 @@
 //! A Prometheus of the demo, its shipper, and what has come from it in this run.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, ensure};
 use chrono::DateTime;
 use engine::block::{BlockId, BlockMeta};
 use engine::bucket::Bucket;
-use engine::model::Labels;
-use ingest::sidecar::{Shipper, ShipperMetrics, ShipperSettings};
-use serde::Deserialize;
+use ingest::sidecar::{HttpConfig, Prometheus, Shipper, ShipperMetrics, ShipperSettings};
 
 /// One replica.
 #[derive(Debug)]
@@ -36,8 +33,8 @@ impl Replica {
         bucket: Bucket,
         metrics: ShipperMetrics,
     ) -> anyhow::Result<Self> {
-        let labels =
-            external_labels(url).await.with_context(|| format!("--prometheus.url {url}"))?;
+        let prometheus = Prometheus::new(url, HttpConfig::default()).context("--prometheus.url")?;
+        let labels = prometheus.external_labels().await.context("--prometheus.url")?;
         let name = labels.get(replica_label).to_owned();
         ensure!(!name.is_empty(), "{url} has no external label {replica_label:?}");
         let settings = ShipperSettings::new(dir, labels);
@@ -109,26 +106,4 @@ impl Replica {
 pub(super) fn clock(ms: i64) -> String {
     DateTime::from_timestamp_millis(ms)
         .map_or_else(|| ms.to_string(), |t| t.format("%T").to_string())
-}
-
-/// The part of Prometheus' configuration that is read.
-#[derive(Debug, Default, Deserialize)]
-struct Config {
-    #[serde(default)]
-    global: Global,
-}
-
-#[derive(Debug, Default, Deserialize)]
-struct Global {
-    #[serde(default)]
-    external_labels: BTreeMap<String, String>,
-}
-
-/// `global.external_labels` of a running Prometheus (`/api/v1/status/config`).
-async fn external_labels(url: &str) -> anyhow::Result<Labels> {
-    let response = reqwest::get(format!("{}/api/v1/status/config", url.trim_end_matches('/')));
-    let answer: serde_json::Value = response.await?.error_for_status()?.json().await?;
-    let yaml = answer["data"]["yaml"].as_str().context("status/config without data.yaml")?;
-    let config: Config = serde_saphyr::from_str(yaml).context("its configuration")?;
-    Ok(Labels::new(config.global.external_labels)?)
 }
