@@ -36,7 +36,7 @@ use crate::scan::runs::{FetchedRuns, Read, RunDecoder, RunPages, RunWave, RunWav
 use crate::{Error, Result};
 
 /// A wave is closed when it has this many samples.
-const WAVE_SAMPLES: usize = 128 * 1024;
+const WAVE_SAMPLES: usize = 512 * 1024;
 /// How many waves are fetched or worked on at once.
 const WAVES: usize = 2;
 

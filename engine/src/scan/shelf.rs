@@ -9,7 +9,7 @@ use super::fast::Unpacked;
 use super::pages::Number;
 
 /// How many bytes of pages a shelf holds. `ValuesExec` is some waves behind the scan.
-const BYTES: usize = 8 * 1024 * 1024;
+const BYTES: usize = 16 * 1024 * 1024;
 
 /// Unpacked pages of one partition, the oldest of which make room for new ones.
 #[derive(Debug)]

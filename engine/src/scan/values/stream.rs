@@ -29,7 +29,7 @@ use crate::source::{Columns, run_schema};
 use crate::{Error, Result};
 
 /// A wave is closed when it has this many samples.
-const WAVE_SAMPLES: usize = 256 * 1024;
+const WAVE_SAMPLES: usize = 512 * 1024;
 /// How many waves are fetched or decoded at once.
 const WAVES: usize = 2;
 
