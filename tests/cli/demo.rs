@@ -159,7 +159,7 @@ async fn what_does_not_fit_is_one_clear_line() {
     let place = Place::new(["a", "b"]).await;
     place.run(&["--query.replica-label=x"]).badly(&["--query.replica-label"]);
     let said = place.run(&["--prometheus.url=http://127.0.0.1:9", "--tsdb.path=x"]);
-    said.badly(&["--prometheus.url http://127.0.0.1:9"]);
+    said.badly(&["--prometheus.url: http://127.0.0.1:9"]);
     place.run(&["--tsdb.path=x"]).badly(&["--prometheus.url and --tsdb.path"]);
     let mut other = Place::new(["a", "b"]).await;
     other.urls[1] = prometheus("global:\n  scrape_interval: 15s\n").await;

@@ -103,7 +103,7 @@ impl StoreService {
             replica_labels: without,
             partial_response: !abort,
             series_limit: no_limit(self.settings.series_limit),
-            samples_limit: self.settings.samples_limit,
+            samples_limit: no_limit(self.settings.samples_limit),
             partitions: self.settings.partitions,
             ..SelectOptions::default()
         }

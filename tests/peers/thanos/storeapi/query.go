@@ -144,6 +144,8 @@ func ask(engine *promql.Engine, creator query.QueryableCreator, q question) answ
 	for _, warning := range result.Warnings.AsErrors() {
 		got.Warnings = append(got.Warnings, warning.Error())
 	}
+	// They come out of a map.
+	slices.Sort(got.Warnings)
 	point := func(t int64, v float64) string { return fmt.Sprintf("%d %016x", t, math.Float64bits(v)) }
 	switch value := result.Value.(type) {
 	case promql.Matrix:
