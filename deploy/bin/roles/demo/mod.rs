@@ -37,6 +37,9 @@ use replica::Replica;
 /// The pause between two looks at the data folders.
 const PASS: Duration = Duration::from_secs(2);
 
+/// How long the querier may take to see blocks that were shipped at the very end.
+const SEEN_WITHIN: Duration = Duration::from_secs(20);
+
 /// The exit code of a process that was interrupted.
 const INTERRUPTED: u8 = 130;
 
@@ -174,7 +177,7 @@ impl Demo {
                 _ => Duration::MAX,
             };
             if left.is_zero() {
-                self.answer(true).await?;
+                self.last_answer(end).await?;
                 self.narrator.say("The time is over.");
                 return Ok(ExitCode::SUCCESS);
             }
@@ -216,6 +219,19 @@ impl Demo {
             Err(_) if !due => Ok(false),
             Err(error) => Err(error.context("the last answer")),
         }
+    }
+
+    /// Asks for the last time. Blocks that were shipped just now are given a while to be seen by the
+    /// querier: it looks at the bucket now and then.
+    async fn last_answer(&mut self, end: &CancellationToken) -> anyhow::Result<()> {
+        let asked = Instant::now();
+        while asked.elapsed() < SEEN_WITHIN && !end.is_cancelled() {
+            if self.answer(false).await? {
+                return Ok(());
+            }
+            tokio::time::sleep(PASS).await;
+        }
+        self.answer(true).await.map(drop)
     }
 
     fn say_ready(&self) {
