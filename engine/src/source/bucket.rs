@@ -95,7 +95,7 @@ impl BucketSource {
     ) -> Result<(Roster, Arc<ScanPlan>, Vec<String>)> {
         let (selected, warnings) = self.select(&wanted.matchers, wanted.range, options).await?;
         let limit = options.series_limit;
-        let (roster, pieces) = resolve(selected, dropped(options), wanted.range, limit)?;
+        let (roster, pieces) = resolve(selected, options.dropped(), wanted.range, limit)?;
         let settings = ScanSettings::new(wanted, options);
         let plan = ScanPlan::new(&self.cache, Arc::clone(&self.catalog), settings, &roster, pieces);
         Ok((roster, Arc::new(plan), warnings))
@@ -146,18 +146,6 @@ fn missing(warnings: &mut Vec<String>, options: &SelectOptions, what: String) ->
     Ok(())
 }
 
-fn dropped(options: &SelectOptions) -> &[String] {
-    if options.dedup { &options.replica_labels } else { &[] }
-}
-
-fn limited<T>(mut items: Vec<T>, limit: usize, warnings: Vec<String>) -> Listing<T> {
-    let truncated = limit > 0 && items.len() > limit;
-    if truncated {
-        items.truncate(limit);
-    }
-    Listing { items, truncated, warnings }
-}
-
 #[async_trait]
 impl SeriesSource for BucketSource {
     fn extents(&self) -> Vec<Extent> {
@@ -195,11 +183,9 @@ impl SeriesSource for BucketSource {
         limit: usize,
     ) -> Result<Listing<Labels>> {
         let (selected, warnings) = self.select(matchers, range, options).await?;
-        let (roster, _) = resolve(selected, dropped(options), range, options.series_limit)?;
-        let mut series: Vec<Labels> = (0..roster.len()).map(|at| roster.labels(at)).collect();
-        series.sort_unstable();
-        series.dedup();
-        Ok(limited(series, limit, warnings))
+        let (roster, _) = resolve(selected, options.dropped(), range, options.series_limit)?;
+        let series = (0..roster.len()).map(|at| roster.labels(at)).collect();
+        Ok(Listing::new(series, limit, warnings))
     }
 
     async fn label_names(
@@ -223,8 +209,7 @@ impl SeriesSource for BucketSource {
         }
         let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
         names.retain(|name| !is_removed(name, options));
-        names.sort_unstable();
-        Ok(limited(names, limit, warnings))
+        Ok(Listing::new(names, limit, warnings))
     }
 
     async fn label_values(
@@ -237,7 +222,7 @@ impl SeriesSource for BucketSource {
     ) -> Result<Listing<String>> {
         let (selected, warnings) = self.select(matchers, range, options).await?;
         if is_removed(name, options) {
-            return Ok(limited(Vec::new(), limit, warnings));
+            return Ok(Listing::new(Vec::new(), limit, warnings));
         }
         let mut values: HashSet<&str> = HashSet::new();
         for selection in &selected {
@@ -259,9 +244,8 @@ impl SeriesSource for BucketSource {
             let used = column.values.iter().zip(&used).filter(|&(_, &used)| used);
             values.extend(used.map(|(value, _)| value.as_ref()));
         }
-        let mut values: Vec<String> = values.into_iter().map(str::to_owned).collect();
-        values.sort_unstable();
-        Ok(limited(values, limit, warnings))
+        let values = values.into_iter().map(str::to_owned).collect();
+        Ok(Listing::new(values, limit, warnings))
     }
 }
 

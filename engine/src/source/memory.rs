@@ -36,16 +36,6 @@ impl MemorySource {
     }
 }
 
-fn limited<T: Ord>(mut items: Vec<T>, limit: usize) -> Listing<T> {
-    items.sort_unstable();
-    items.dedup();
-    let truncated = limit > 0 && items.len() > limit;
-    if truncated {
-        items.truncate(limit);
-    }
-    Listing { items, truncated, warnings: Vec::new() }
-}
-
 #[async_trait]
 impl SeriesSource for MemorySource {
     async fn resolve(&self, select: &Select, _options: &SelectOptions) -> Result<Resolved> {
@@ -95,7 +85,11 @@ impl SeriesSource for MemorySource {
         limit: usize,
     ) -> Result<Listing<Labels>> {
         let rows = self.rows(matchers, range);
-        Ok(limited(rows.iter().map(|&row| self.table.labels(row as usize)).collect(), limit))
+        Ok(Listing::new(
+            rows.iter().map(|&row| self.table.labels(row as usize)).collect(),
+            limit,
+            Vec::new(),
+        ))
     }
 
     async fn label_names(
@@ -107,7 +101,7 @@ impl SeriesSource for MemorySource {
     ) -> Result<Listing<String>> {
         let series = self.series(matchers, range, options, 0).await?.items;
         let names = series.iter().flat_map(|s| s.iter().map(|l| l.name.to_string()));
-        Ok(limited(names.collect(), limit))
+        Ok(Listing::new(names.collect(), limit, Vec::new()))
     }
 
     async fn label_values(
@@ -120,6 +114,6 @@ impl SeriesSource for MemorySource {
     ) -> Result<Listing<String>> {
         let series = self.series(matchers, range, options, 0).await?.items;
         let values = series.iter().map(|s| s.get(name).to_owned()).filter(|v| !v.is_empty());
-        Ok(limited(values.collect(), limit))
+        Ok(Listing::new(values.collect(), limit, Vec::new()))
     }
 }

@@ -130,6 +130,13 @@ impl Default for SelectOptions {
     }
 }
 
+impl SelectOptions {
+    /// The labels that are taken off the series: none while replicas stay apart.
+    pub fn dropped(&self) -> &[String] {
+        if self.dedup { &self.replica_labels } else { &[] }
+    }
+}
+
 /// A selector's series, and the plan that streams their samples.
 #[derive(Debug, Clone)]
 pub struct Resolved {
@@ -241,6 +248,19 @@ pub struct Listing<T> {
     pub truncated: bool,
     /// What could not be read.
     pub warnings: Vec<String>,
+}
+
+impl<T: Ord> Listing<T> {
+    /// `items` sorted, each once, at most `limit` of them if it is not 0.
+    pub fn new(mut items: Vec<T>, limit: usize, warnings: Vec<String>) -> Self {
+        items.sort_unstable();
+        items.dedup();
+        let truncated = limit > 0 && items.len() > limit;
+        if truncated {
+            items.truncate(limit);
+        }
+        Self { items, truncated, warnings }
+    }
 }
 
 /// The schema of run batches.

@@ -1,7 +1,7 @@
 //! Which native blocks a bucket has, and which of them are read.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::block::BlockId;
@@ -10,7 +10,9 @@ use engine::catalog::{CatalogSettings, SetAside, Snapshot};
 use engine::{Error, ErrorKind, Result};
 use futures::{StreamExt, TryStreamExt};
 
-use super::source::{NativeSource, OpenBlocks};
+use super::damage::Damage;
+use super::open::OpenBlocks;
+use super::source::NativeSource;
 use crate::tsdb::TsdbMeta;
 use crate::tsdb::meta::{LONGEST, META_FILE};
 
@@ -18,27 +20,6 @@ use crate::tsdb::meta::{LONGEST, META_FILE};
 const DELETION_MARK: &str = "deletion-mark.json";
 /// A longer mark is not read.
 const LONGEST_MARK: u64 = 1 << 20;
-
-/// Native blocks that turned out damaged, and why. They stay out as long as the process lives.
-#[derive(Debug, Default)]
-pub(super) struct Damage(Mutex<BTreeMap<BlockId, String>>);
-
-impl Damage {
-    /// Sets the block aside if `error` says that its bytes are damaged; the error names the block.
-    pub(super) fn note(&self, block: BlockId, error: Error) -> Error {
-        let error = error.context(format!("block {block}"));
-        if error.kind() == ErrorKind::Corrupt {
-            tracing::warn!(%block, %error, "native block set aside");
-            let mut damaged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            damaged.entry(block).or_insert_with(|| error.to_string());
-        }
-        error
-    }
-
-    fn all(&self) -> BTreeMap<BlockId, String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
 
 /// The native blocks of a bucket, kept up to date by [`NativeCatalog::sync`].
 ///

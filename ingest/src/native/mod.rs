@@ -9,7 +9,9 @@
 //! already is left out, so that each range of a conversion under way is answered once.
 
 mod catalog;
+mod damage;
 mod files;
+mod open;
 mod source;
 
 pub use catalog::NativeCatalog;

@@ -4,70 +4,19 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use engine::bucket::Bucket;
 use engine::model::{Labels, Matcher, TimeRange};
 use engine::source::{
     BlockingExec, BlockingRuns, Extent, Listing, Resolved, RosterBuilder, RunSink, Select,
     SelectOptions, SeriesKind, SeriesSource,
 };
 use engine::{Error, ErrorKind, Result};
-use moka::future::Cache;
 
-use super::catalog::Damage;
-use super::files::HeldIndex;
-use crate::tsdb::{BucketBlock, TsdbBlock, TsdbMeta};
+use super::damage::Damage;
+use super::open::{OpenBlocks, blocking};
+use crate::tsdb::{TsdbBlock, TsdbMeta};
 
 /// Samples of a chunk, as Prometheus cuts them.
 const CHUNK_SAMPLES: u64 = 120;
-
-/// An open block and the bytes that it takes.
-#[derive(Debug, Clone)]
-struct Open {
-    block: Arc<TsdbBlock>,
-    bytes: u32,
-}
-
-/// Open native blocks under a budget of bytes, each opened once however many ask at the same time.
-#[derive(Debug, Clone)]
-pub(super) struct OpenBlocks {
-    bucket: Bucket,
-    blocks: Cache<String, Open>,
-}
-
-impl OpenBlocks {
-    pub(super) fn new(bucket: Bucket, bytes: u64) -> Self {
-        let blocks = Cache::builder().max_capacity(bytes).weigher(|_, open: &Open| open.bytes);
-        Self { bucket, blocks: blocks.build() }
-    }
-
-    async fn get(&self, id: String) -> Result<Arc<TsdbBlock>> {
-        if let Some(open) = self.blocks.get(&id).await {
-            return Ok(open.block);
-        }
-        let open = self.blocks.try_get_with(id.clone(), self.open(&id)).await;
-        open.map(|open| open.block).map_err(|e: Arc<Error>| e.as_ref().clone())
-    }
-
-    async fn open(&self, id: &str) -> Result<Open> {
-        let files = BucketBlock::open(&self.bucket, id).await?;
-        blocking(move || {
-            let files = HeldIndex::read(files)?;
-            let index = files.memory_size();
-            let block = TsdbBlock::open(Arc::new(files))?;
-            let bytes = index + block.memory_size();
-            Ok(Open { block: Arc::new(block), bytes: u32::try_from(bytes).unwrap_or(u32::MAX) })
-        })
-        .await
-    }
-}
-
-/// Runs `work` on a thread that may block.
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|e| Error::internal("reading a native block").with_source(e))?
-}
 
 /// A native block with raw samples.
 ///
@@ -128,7 +77,7 @@ impl NativeSource {
         let Some(Selection { block, rows }) = self.select(matchers, range).await? else {
             return Ok(Vec::new());
         };
-        let dropped: &[String] = if options.dedup { &options.replica_labels } else { &[] };
+        let dropped = options.dropped();
         let kept = |name: &str| !dropped.iter().any(|label| label == name);
         let table = block.table();
         let full = rows.iter().map(|&row| table.labels(row as usize).overlay(&self.external));
@@ -140,17 +89,6 @@ struct Selection {
     block: Arc<TsdbBlock>,
     /// Ascending, at least one.
     rows: Vec<u32>,
-}
-
-/// Items sorted, each once, at most `limit` of them if it is not 0.
-fn listing<T: Ord>(mut items: Vec<T>, limit: usize) -> Listing<T> {
-    items.sort_unstable();
-    items.dedup();
-    let truncated = limit > 0 && items.len() > limit;
-    if truncated {
-        items.truncate(limit);
-    }
-    Listing { items, truncated, warnings: Vec::new() }
 }
 
 #[async_trait]
@@ -197,7 +135,7 @@ impl SeriesSource for NativeSource {
         options: &SelectOptions,
         limit: usize,
     ) -> Result<Listing<Labels>> {
-        Ok(listing(self.labels(matchers, range, options).await?, limit))
+        Ok(Listing::new(self.labels(matchers, range, options).await?, limit, Vec::new()))
     }
 
     async fn label_names(
@@ -209,7 +147,7 @@ impl SeriesSource for NativeSource {
     ) -> Result<Listing<String>> {
         let series = self.labels(matchers, range, options).await?;
         let names = series.iter().flat_map(|s| s.iter().map(|label| label.name.to_string()));
-        Ok(listing(names.collect(), limit))
+        Ok(Listing::new(names.collect(), limit, Vec::new()))
     }
 
     async fn label_values(
@@ -222,7 +160,7 @@ impl SeriesSource for NativeSource {
     ) -> Result<Listing<String>> {
         let series = self.labels(matchers, range, options).await?;
         let values = series.iter().map(|s| s.get(name).to_owned()).filter(|v| !v.is_empty());
-        Ok(listing(values.collect(), limit))
+        Ok(Listing::new(values.collect(), limit, Vec::new()))
     }
 }
 

@@ -22,6 +22,7 @@ use super::{ChunkedSeries, OVERHEAD};
 use crate::model::TimeRange;
 use crate::scan::frame::{properties, run_operator};
 use crate::scan::located::{BATCH_SAMPLES, list};
+use crate::source::blocking::cut;
 use crate::source::run_schema;
 use crate::{Error, Result};
 
@@ -46,7 +47,11 @@ struct Input {
 impl ChunkedExec {
     /// The samples of `series` inside `range`, in about `partitions` partitions.
     pub fn new(series: Vec<ChunkedSeries>, range: TimeRange, partitions: usize) -> Self {
-        let partitions = cut(&series, partitions.max(1));
+        let samples = |one: &ChunkedSeries| {
+            one.chunks.iter().map(|chunk| chunk.samples() as u64).sum::<u64>()
+        };
+        let samples: Vec<u64> = series.iter().map(samples).collect();
+        let partitions = cut(&samples, partitions);
         let properties = properties(run_schema(), partitions.len());
         let input = Arc::new(Input { series, range, partitions });
         Self { input, properties, metrics: ExecutionPlanMetricsSet::new() }
@@ -55,27 +60,6 @@ impl ChunkedExec {
     fn on(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> DfResult<Arc<dyn ExecutionPlan>> {
         Ok(self)
     }
-}
-
-/// Ranges of series with about as many samples each; at least one range.
-fn cut(series: &[ChunkedSeries], partitions: usize) -> Vec<Range<usize>> {
-    let samples = |one: &ChunkedSeries| -> usize {
-        one.chunks.iter().map(super::EncodedChunk::samples).sum::<usize>() + 1
-    };
-    let share = series.iter().map(samples).sum::<usize>().div_ceil(partitions);
-    let mut ranges = Vec::with_capacity(partitions);
-    let (mut start, mut held) = (0, 0);
-    for (at, one) in series.iter().enumerate() {
-        held += samples(one);
-        if held >= share {
-            ranges.push(start..at + 1);
-            (start, held) = (at + 1, 0);
-        }
-    }
-    if start < series.len() || ranges.is_empty() {
-        ranges.push(start..series.len());
-    }
-    ranges
 }
 
 impl DisplayAs for ChunkedExec {

@@ -160,13 +160,9 @@ impl FanoutSource {
             warnings.extend(listing.warnings);
             items.extend(listing.items);
         }
-        items.sort_unstable();
-        items.dedup();
-        if limit > 0 && items.len() > limit {
-            items.truncate(limit);
-            truncated = true;
-        }
-        Ok(Listing { items, truncated, warnings })
+        let mut joined = Listing::new(items, limit, warnings);
+        joined.truncated |= truncated;
+        Ok(joined)
     }
 }
 

@@ -172,16 +172,6 @@ fn wire_limit(limit: usize) -> i64 {
     }
 }
 
-fn limited<T: Ord>(mut items: Vec<T>, limit: usize, warnings: Vec<String>) -> Listing<T> {
-    items.sort_unstable();
-    items.dedup();
-    let truncated = limit > 0 && items.len() > limit;
-    if truncated {
-        items.truncate(limit);
-    }
-    Listing { items, truncated, warnings }
-}
-
 #[async_trait]
 impl SeriesSource for StoreApi {
     fn extents(&self) -> Vec<Extent> {
@@ -226,7 +216,7 @@ impl SeriesSource for StoreApi {
             labels.filter(|name| !dropped.iter().any(|label| label == name))
         };
         let series = answer.series.into_iter().map(|series| kept(series.labels)).collect();
-        Ok(limited(series, limit, answer.warnings))
+        Ok(Listing::new(series, limit, answer.warnings))
     }
 
     async fn label_names(
@@ -255,7 +245,7 @@ impl SeriesSource for StoreApi {
         let answer = answer.map_err(|status| failure(&self.address, &status, strict))?.into_inner();
         let mut names = answer.names;
         names.retain(|name| !dropped.contains(name));
-        Ok(limited(names, limit, wire::warnings(answer.warnings)))
+        Ok(Listing::new(names, limit, wire::warnings(answer.warnings)))
     }
 
     async fn label_values(
@@ -284,6 +274,6 @@ impl SeriesSource for StoreApi {
         let answer = self.in_time(client.label_values(request)).await?;
         let strict = !options.partial_response;
         let answer = answer.map_err(|status| failure(&self.address, &status, strict))?.into_inner();
-        Ok(limited(answer.values, limit, wire::warnings(answer.warnings)))
+        Ok(Listing::new(answer.values, limit, wire::warnings(answer.warnings)))
     }
 }

@@ -172,22 +172,6 @@ fn no_matchers() -> Error {
     Error::invalid("no matchers specified (excluding external labels)")
 }
 
-/// The labels that `options` takes off series.
-fn dropped(options: &SelectOptions) -> &[String] {
-    if options.dedup { &options.replica_labels } else { &[] }
-}
-
-/// `items` sorted, each once, at most `limit` if it is not 0.
-fn listing<T: Ord>(mut items: Vec<T>, limit: usize) -> Listing<T> {
-    items.sort_unstable();
-    items.dedup();
-    let truncated = limit > 0 && items.len() > limit;
-    if truncated {
-        items.truncate(limit);
-    }
-    Listing { items, truncated, warnings: Vec::new() }
-}
-
 /// One more than wanted shows that there are more; 0 is no limit.
 fn one_more(limit: usize) -> usize {
     if limit == 0 { 0 } else { limit.saturating_add(1) }
@@ -233,12 +217,12 @@ impl SeriesSource for RemoteRead {
             return Ok(Listing::default());
         }
         // Where labels are taken off, several series may become one.
-        let ask = if dropped(options).is_empty() { one_more(limit) } else { 0 };
+        let ask = if options.dropped().is_empty() { one_more(limit) } else { 0 };
         let own = self.prometheus.series(&matchers, range, ask).await?;
         let full = own.into_iter().map(|own| {
-            own.overlay(&external).filter(|name| !dropped(options).iter().any(|d| d == name))
+            own.overlay(&external).filter(|name| !options.dropped().iter().any(|d| d == name))
         });
-        Ok(listing(full.collect(), limit))
+        Ok(Listing::new(full.collect(), limit, Vec::new()))
     }
 
     async fn label_names(
@@ -261,8 +245,8 @@ impl SeriesSource for RemoteRead {
         if !names.is_empty() {
             names.extend(external.iter().map(|label| label.name.to_string()));
         }
-        names.retain(|name| !dropped(options).contains(name));
-        Ok(listing(names, limit))
+        names.retain(|name| !options.dropped().contains(name));
+        Ok(Listing::new(names, limit, Vec::new()))
     }
 
     async fn label_values(
@@ -278,7 +262,7 @@ impl SeriesSource for RemoteRead {
         let Checked::Ask(matchers) = check(matchers, &external) else {
             return Ok(Listing::default());
         };
-        if range.is_empty() || dropped(options).iter().any(|dropped| dropped == name) {
+        if range.is_empty() || options.dropped().iter().any(|dropped| dropped == name) {
             return Ok(Listing::default());
         }
         let values = match external.get(name) {
@@ -290,6 +274,6 @@ impl SeriesSource for RemoteRead {
                 false => vec![value.to_owned()],
             },
         };
-        Ok(listing(values, limit))
+        Ok(Listing::new(values, limit, Vec::new()))
     }
 }
