@@ -6,7 +6,7 @@ use engine::block::meta::Compaction;
 use engine::block::{BlockId, BlockSettings, BlockWriter, order};
 use engine::bucket::{Bucket, commit};
 use engine::catalog::{Catalog, CatalogSettings};
-use engine::model::{LabelTable, Labels, MatchOp, Matcher, TimeRange};
+use engine::model::{Aggregates, LabelTable, Labels, MatchOp, Matcher, TimeRange};
 use engine::scan::BlockCache;
 use engine::source::{BucketSource, Columns, Select, SelectOptions};
 use object_store::memory::InMemory;
@@ -95,7 +95,13 @@ pub(crate) fn select(pairs: &[(&str, &str)], range: TimeRange) -> Select {
         Matcher::new(name, MatchOp::Equal, value).expect("a matcher")
     };
     let matchers = pairs.iter().map(matcher).collect();
-    Select { matchers, range, columns: Columns::Values, counter: false }
+    Select {
+        matchers,
+        range,
+        columns: Columns::Values,
+        aggregates: Aggregates::default(),
+        max_resolution: 0,
+    }
 }
 
 /// Replicas made one, in one partition.

@@ -11,7 +11,7 @@ use engine::ErrorKind;
 use engine::block::BlockId;
 use engine::bucket::Bucket;
 use engine::catalog::{Catalog, CatalogSettings};
-use engine::model::{MatchOp, Matcher, TimeRange};
+use engine::model::{Aggregates, MatchOp, Matcher, TimeRange};
 use engine::scan::BlockCache;
 use engine::source::{BucketSource, Columns, Select, SelectOptions, SeriesSource};
 
@@ -30,7 +30,8 @@ pub(crate) async fn ask(bucket: &Bucket, id: BlockId) -> (Seen, Vec<String>) {
         matchers: vec![matcher],
         range: TimeRange::ALL,
         columns: Columns::Values,
-        counter: false,
+        aggregates: Aggregates::default(),
+        max_resolution: 0,
     };
     for _ in 0..2 {
         match all(&source, &select).await {

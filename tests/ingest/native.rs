@@ -8,7 +8,7 @@ use std::sync::Arc;
 use engine::block::BlockId;
 use engine::bucket::Bucket;
 use engine::catalog::{Catalog, CatalogSettings, Snapshot};
-use engine::model::{Labels, MatchOp, Matcher, TimeRange};
+use engine::model::{Aggregates, Labels, MatchOp, Matcher, TimeRange};
 use engine::scan::BlockCache;
 use engine::source::{BucketSource, Columns, Select, SelectOptions, SeriesSource};
 use engine::{ErrorKind, Result};
@@ -102,7 +102,13 @@ fn copy(from: &Path, to: &Path) {
 
 fn select(op: MatchOp, value: &str, range: TimeRange) -> Select {
     let matchers = vec![Matcher::new("__name__", op, value).expect("a matcher")];
-    Select { matchers, range, columns: Columns::Values, counter: false }
+    Select {
+        matchers,
+        range,
+        columns: Columns::Values,
+        aggregates: Aggregates::default(),
+        max_resolution: 0,
+    }
 }
 
 fn everything() -> Select {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::AsArray;
 use arrow::datatypes::{Float64Type, Int64Type, UInt32Type};
 use datafusion::execution::TaskContext;
-use engine::model::{Labels, MatchOp, Matcher, TimeRange};
+use engine::model::{Aggregates, Labels, MatchOp, Matcher, TimeRange};
 use engine::source::{Columns, Resolved, Select, SelectOptions, SeriesSource};
 use ingest::sidecar::{HttpConfig, Peer, Prometheus as Client, RemoteRead};
 use serde_json::Value;
@@ -102,8 +102,13 @@ async fn read(
     matchers: &[Matcher],
     range: TimeRange,
 ) -> BTreeMap<Labels, Samples> {
-    let select =
-        Select { matchers: matchers.to_vec(), range, columns: Columns::Values, counter: false };
+    let select = Select {
+        matchers: matchers.to_vec(),
+        range,
+        columns: Columns::Values,
+        aggregates: Aggregates::default(),
+        max_resolution: 0,
+    };
     let resolved = source.resolve(&select, &options()).await.expect("Prometheus answers");
     samples(&resolved).await
 }
@@ -240,7 +245,8 @@ async fn refusals_and_limits_are_errors() {
         matchers,
         range: TimeRange::ALL,
         columns: Columns::Values,
-        counter: false,
+        aggregates: Aggregates::default(),
+        max_resolution: 0,
     };
     let metric = || vec![matcher("__name__", MatchOp::Equal, "m")];
     let limited = SelectOptions { series_limit: 1, ..options() };

@@ -1,11 +1,12 @@
 //! Chunks: a few dozen to a few hundred samples of one series, in one of six encodings
-//! (`tsdb/chunkenc`).
+//! (`tsdb/chunkenc`), or those of its aggregates ([`AggregateChunks`]).
 //!
 //! The encoder of XOR chunks takes columns ([`XorEncoder`]); the others are only read.
 //!
 //! Decoders write flat columns: timestamps, values and start timestamps as slices that are used again
 //! for every chunk, histograms as [`crate::model::Histogram`]s.
 
+mod aggregates;
 mod bits;
 mod encode;
 mod float_histogram;
@@ -22,6 +23,7 @@ mod tests;
 use crate::model::Histogram;
 use crate::{Error, Result};
 
+pub use aggregates::AggregateChunks;
 pub use encode::{XorEncoder, cut};
 
 /// How a chunk is encoded (`chunkenc.Encoding`).
@@ -39,6 +41,8 @@ pub enum Encoding {
     HistogramSt,
     /// Histograms with float counts and start timestamps.
     FloatHistogramSt,
+    /// Aggregates of downsampled samples, each a chunk of its own ([`AggregateChunks`]).
+    Aggregates,
 }
 
 impl Encoding {
@@ -52,7 +56,21 @@ impl Encoding {
             4 => Ok(Self::Xor2),
             5 => Ok(Self::HistogramSt),
             6 => Ok(Self::FloatHistogramSt),
+            0xff => Ok(Self::Aggregates),
             other => Err(Error::unsupported(format!("unknown chunk encoding {other}"))),
+        }
+    }
+
+    /// The encoding byte.
+    pub fn byte(self) -> u8 {
+        match self {
+            Self::Xor => 1,
+            Self::Histogram => 2,
+            Self::FloatHistogram => 3,
+            Self::Xor2 => 4,
+            Self::HistogramSt => 5,
+            Self::FloatHistogramSt => 6,
+            Self::Aggregates => 0xff,
         }
     }
 
@@ -167,7 +185,7 @@ impl Floats {
             Encoding::Xor => xor::decode(&chunk[2..], ts, values)?,
             Encoding::Xor2 => xor2::decode(&chunk[2..], ts, values, starts)?,
             other => {
-                return Err(Error::internal(format!("{other:?} is not a float encoding")));
+                return Err(Error::corrupt(format!("{other:?} is not a float encoding")));
             }
         }
         ascending(ts)?;
@@ -237,7 +255,7 @@ impl Histograms {
             Encoding::HistogramSt => histogram::decode(chunk, true, self),
             Encoding::FloatHistogram => float_histogram::decode(chunk, false, self),
             Encoding::FloatHistogramSt => float_histogram::decode(chunk, true, self),
-            other => Err(Error::internal(format!("{other:?} is not a histogram encoding"))),
+            other => Err(Error::corrupt(format!("{other:?} is not a histogram encoding"))),
         }
         .and_then(|()| ascending(&self.ts[from..]));
         if decoded.is_err() {

@@ -1,5 +1,6 @@
 //! The values that cross every seam: labels, matchers, time ranges, samples, label tables.
 
+mod aggregate;
 mod histogram;
 mod label_table;
 mod labels;
@@ -7,6 +8,7 @@ mod lookup;
 mod matcher;
 mod time;
 
+pub use aggregate::{Aggregate, Aggregates};
 pub use histogram::{CounterResetHint, Histogram, HistogramCounts, Span};
 pub use label_table::{ABSENT, LabelColumn, LabelTable};
 pub use labels::{Label, Labels, METRIC_NAME};

@@ -45,7 +45,7 @@ impl ScanSettings {
         Self {
             range: select.range,
             columns: select.columns,
-            counter: select.counter,
+            counter: select.counter(),
             dedup: options.dedup.then_some(options.dedup_func),
             samples_limit: options.samples_limit,
             partitions: options.partitions,

@@ -35,7 +35,7 @@ use async_trait::async_trait;
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::Result;
-use crate::model::{Labels, Matcher, TimeRange};
+use crate::model::{Aggregates, Labels, Matcher, TimeRange};
 
 pub use blocking::{BlockingExec, BlockingRuns, RunSink};
 pub use bucket::BucketSource;
@@ -76,8 +76,21 @@ pub struct Select {
     pub range: TimeRange,
     /// What of the samples is needed.
     pub columns: Columns,
-    /// Whether the query treats the series as counters (rate, increase, irate, resets).
-    pub counter: bool,
+    /// Which aggregates stand for the samples where those are downsampled: [`Aggregates::AVERAGE`]
+    /// is one value, sum by count; with [`Aggregates::COUNTER`] the query treats the series as
+    /// counters (rate, increase, irate, resets). Runs of samples have one value: another set is
+    /// [`Invalid`](crate::ErrorKind::Invalid) for them.
+    pub aggregates: Aggregates,
+    /// The coarsest resolution that may answer, in ms; 0 is raw samples only. Where the coarsest has
+    /// nothing, finer ones answer.
+    pub max_resolution: i64,
+}
+
+impl Select {
+    /// Whether the query treats the series as counters.
+    pub fn counter(&self) -> bool {
+        self.aggregates == Aggregates::COUNTER
+    }
 }
 
 /// What holds for all selectors of a query.

@@ -33,6 +33,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use engine::model::TimeRange;
 use engine::source::{Child, Children};
 
 use crate::storeapi::client::ClientSettings;
@@ -90,7 +91,7 @@ impl Endpoints {
 }
 
 impl Children for Endpoints {
-    fn children(&self) -> Vec<Child> {
+    fn children(&self, _: TimeRange, _: i64) -> Vec<Child> {
         let child = |endpoint: Arc<Endpoint>| Child {
             name: endpoint.address().to_owned(),
             source: endpoint.source(),

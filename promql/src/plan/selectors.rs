@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use engine::Result;
-use engine::model::TimeRange;
+use engine::model::{Aggregates, TimeRange};
 use engine::source::{Columns, Resolved, Roster, Select, SelectOptions, SeriesSource, run_schema};
 use futures::future::try_join_all;
 
@@ -83,7 +83,8 @@ fn nothing() -> Resolved {
 fn same(a: &Select, b: &Select) -> bool {
     a.range == b.range
         && a.columns == b.columns
-        && a.counter == b.counter
+        && a.aggregates == b.aggregates
+        && a.max_resolution == b.max_resolution
         && a.matchers.len() == b.matchers.len()
         && a.matchers.iter().all(|matcher| b.matchers.contains(matcher))
         && b.matchers.iter().all(|matcher| a.matchers.contains(matcher))
@@ -93,16 +94,16 @@ fn same(a: &Select, b: &Select) -> bool {
 #[derive(Debug, Clone, Copy)]
 struct Need {
     columns: Columns,
-    counter: bool,
+    aggregates: Aggregates,
 }
 
 impl Default for Need {
     fn default() -> Self {
-        Self { columns: Columns::Values, counter: false }
+        Self { columns: Columns::Values, aggregates: Aggregates::AVERAGE }
     }
 }
 
-const PRESENCE: Need = Need { columns: Columns::Timestamps, counter: false };
+const PRESENCE: Need = Need { columns: Columns::Timestamps, aggregates: Aggregates::AVERAGE };
 
 /// Walks down with the steps at which each part is evaluated.
 fn collect(
@@ -157,7 +158,13 @@ pub(crate) fn evaluated_at(expr: &Expr, grid: Grid) -> Grid {
 
 fn need_of_call(call: &Call) -> Need {
     match RangeFunction::from_name(call.function) {
-        Some(function) => Need { columns: function.columns(), counter: function.counter() },
+        Some(function) => Need {
+            columns: function.columns(),
+            aggregates: match function.counter() {
+                true => Aggregates::COUNTER,
+                false => Aggregates::AVERAGE,
+            },
+        },
         None if matches!(call.function, "absent" | "absent_over_time" | "timestamp") => PRESENCE,
         None => Need::default(),
     }
@@ -169,7 +176,8 @@ fn select(selector: &Selector, windows: Windows, need: Need) -> (usize, Select) 
         matchers: selector.matchers.clone(),
         range: TimeRange::new(min, max),
         columns: need.columns,
-        counter: need.counter,
+        aggregates: need.aggregates,
+        max_resolution: 0,
     };
     (selector.id, select)
 }

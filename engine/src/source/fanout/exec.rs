@@ -44,7 +44,7 @@ impl Plan {
         options: &SelectOptions,
     ) -> Self {
         let dedup = options.dedup.then_some(options.dedup_func);
-        Self { union, names, dedup, counter: select.counter }
+        Self { union, names, dedup, counter: select.counter() }
     }
 }
 

@@ -57,12 +57,13 @@ pub struct Child {
 
 /// The sources there are now; they may be others at the next query.
 pub trait Children: std::fmt::Debug + Send + Sync {
-    /// The sources, in order of preference.
-    fn children(&self) -> Vec<Child>;
+    /// The sources for what lies in `range` at a resolution of at most `max_resolution` (ms), in order
+    /// of preference.
+    fn children(&self, range: TimeRange, max_resolution: i64) -> Vec<Child>;
 }
 
 impl Children for Vec<Child> {
-    fn children(&self) -> Vec<Child> {
+    fn children(&self, _: TimeRange, _: i64) -> Vec<Child> {
         self.clone()
     }
 }
@@ -82,8 +83,14 @@ impl FanoutSource {
     }
 
     /// The children that may have series which `matchers` accept, in `range`.
-    fn fitting(&self, matchers: &[Matcher], range: TimeRange, options: &SelectOptions) -> Fitting {
-        let mut children = self.children.children();
+    fn fitting(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        max_resolution: i64,
+        options: &SelectOptions,
+    ) -> Fitting {
+        let mut children = self.children.children(range, max_resolution);
         let all = children.len();
         let selectors = &options.source_matchers;
         children.retain(|child| {
@@ -166,6 +173,9 @@ impl FanoutSource {
     }
 }
 
+/// Samples of any resolution know their series.
+const ANY_RESOLUTION: i64 = i64::MAX;
+
 /// The label by which `storeMatch[]` tells sources apart.
 const ADDRESS: &str = "__address__";
 
@@ -198,7 +208,8 @@ fn is_of_the_query(error: &Error) -> bool {
 impl SeriesSource for FanoutSource {
     fn extents(&self) -> Vec<Extent> {
         let mut extents: Vec<Extent> = Vec::new();
-        for extent in self.children.children().iter().flat_map(|child| child.source.extents()) {
+        let all = self.children.children(TimeRange::ALL, ANY_RESOLUTION);
+        for extent in all.iter().flat_map(|child| child.source.extents()) {
             match extents.iter_mut().find(|known| known.labels == extent.labels) {
                 Some(known) => known.range = known.range.union(&extent.range),
                 None => extents.push(extent),
@@ -210,7 +221,7 @@ impl SeriesSource for FanoutSource {
 
     async fn resolve(&self, select: &Select, options: &SelectOptions) -> Result<Resolved> {
         let Fitting { children, alone, trailing } =
-            self.fitting(&select.matchers, select.range, options);
+            self.fitting(&select.matchers, select.range, select.max_resolution, options);
         if let [only] = &children[..]
             && only.deduplicates
             && alone
@@ -253,7 +264,7 @@ impl SeriesSource for FanoutSource {
         options: &SelectOptions,
         limit: usize,
     ) -> Result<Listing<Labels>> {
-        let fitting = self.fitting(matchers, range, options);
+        let fitting = self.fitting(matchers, range, ANY_RESOLUTION, options);
         self.listing(&fitting, options, limit, |child| {
             child.source.series(matchers, range, options, limit)
         })
@@ -267,7 +278,7 @@ impl SeriesSource for FanoutSource {
         options: &SelectOptions,
         limit: usize,
     ) -> Result<Listing<String>> {
-        let fitting = self.fitting(matchers, range, options);
+        let fitting = self.fitting(matchers, range, ANY_RESOLUTION, options);
         self.listing(&fitting, options, limit, |child| {
             child.source.label_names(matchers, range, options, limit)
         })
@@ -282,7 +293,7 @@ impl SeriesSource for FanoutSource {
         options: &SelectOptions,
         limit: usize,
     ) -> Result<Listing<String>> {
-        let fitting = self.fitting(matchers, range, options);
+        let fitting = self.fitting(matchers, range, ANY_RESOLUTION, options);
         self.listing(&fitting, options, limit, |child| {
             child.source.label_values(name, matchers, range, options, limit)
         })

@@ -16,7 +16,7 @@ use crate::block::meta::Compaction;
 use crate::block::{BlockId, BlockSettings, BlockWriter, order};
 use crate::bucket::{Bucket, commit};
 use crate::catalog::{Catalog, CatalogSettings};
-use crate::model::{LabelTable, Labels, Matcher, TimeRange};
+use crate::model::{Aggregates, LabelTable, Labels, Matcher, TimeRange};
 use crate::scan::BlockCache;
 use crate::source::{Columns, DedupFunc};
 
@@ -175,7 +175,13 @@ pub(super) fn matcher(name: &str, value: &str) -> Matcher {
 /// Everything of metric `metric` in `range`.
 pub(in crate::source) fn metric(metric: &str, range: TimeRange) -> Select {
     let matchers = vec![matcher("__name__", metric)];
-    Select { matchers, range, columns: Columns::Values, counter: false }
+    Select {
+        matchers,
+        range,
+        columns: Columns::Values,
+        aggregates: Aggregates::default(),
+        max_resolution: 0,
+    }
 }
 
 pub(in crate::source) fn options(dedup: Option<DedupFunc>) -> SelectOptions {

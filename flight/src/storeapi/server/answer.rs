@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use datafusion::execution::TaskContext;
-use engine::model::{Labels, Matcher, TimeRange};
+use engine::model::{Aggregates, Labels, Matcher, TimeRange};
 use engine::source::{Columns, PartRuns, ResolvedParts, Select, SelectOptions, SeriesSource};
 use engine::{Error, ErrorKind};
 use futures::{Stream, StreamExt, stream};
@@ -143,7 +143,8 @@ impl Answer {
             matchers: self.matchers.clone(),
             range: whole_windows(self.range),
             columns: Columns::Values,
-            counter: false,
+            aggregates: Aggregates::default(),
+            max_resolution: 0,
         };
         let ResolvedParts { roster, runs, warnings } =
             self.source.resolve_parts(&select, &self.options).await?;

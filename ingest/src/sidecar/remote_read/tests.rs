@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use engine::ErrorKind;
-use engine::model::{Labels, MatchOp, Matcher, TimeRange};
+use engine::model::{Aggregates, Labels, MatchOp, Matcher, TimeRange};
 use engine::source::{Columns, Select, SelectOptions, SeriesSource};
 use prost::Message as _;
 use proto::prometheus::ReadRequest;
@@ -24,7 +24,13 @@ fn matcher(name: &str, op: MatchOp, value: &str) -> Matcher {
 }
 
 fn select(matchers: &[Matcher], range: TimeRange) -> Select {
-    Select { matchers: matchers.to_vec(), range, columns: Columns::Values, counter: false }
+    Select {
+        matchers: matchers.to_vec(),
+        range,
+        columns: Columns::Values,
+        aggregates: Aggregates::default(),
+        max_resolution: 0,
+    }
 }
 
 #[tokio::test]
