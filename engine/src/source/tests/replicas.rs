@@ -3,7 +3,7 @@
 use super::fixture::{Fixture, Samples, TestBlock, bits, labels, metric, options, run};
 use super::{HOUR, block, counter, every};
 use crate::dedup::{Pick, Replica, pick};
-use crate::model::{Labels, MatchOp, Matcher, STALE_NAN_BITS, TimeRange};
+use crate::model::{Aggregates, Labels, MatchOp, Matcher, STALE_NAN_BITS, TimeRange};
 use crate::source::DedupFunc;
 
 fn replica(name: &str, series: Vec<(Labels, Samples)>) -> TestBlock {
@@ -98,7 +98,7 @@ async fn a_counter_does_not_fall_at_a_change() {
     let falls = |samples: &Samples| samples.windows(2).filter(|w| w[1].1 < w[0].1).count();
     let plain = fixture.read(&select, &deduplicated).await;
     assert_eq!(falls(&plain[0].1), 1);
-    select.counter = true;
+    select.aggregates = Aggregates::COUNTER;
     let counter = fixture.read(&select, &deduplicated).await;
     assert_eq!(falls(&counter[0].1), 0);
     // At most one interval's samples are missing.
