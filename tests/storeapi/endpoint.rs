@@ -20,17 +20,23 @@ use tonic::Status;
 use tonic::transport::Channel;
 
 use crate::ingest::dump::write_block;
+use crate::support::prometheus::link_tree;
 use crate::support::{Server, free_address, go_package, scratch, stoa};
 
 /// Who serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Thanos,
+    /// Over blocks of its own.
     Stoa,
+    /// Over the native blocks, in place.
+    InPlace,
+    /// Over all native blocks, and blocks of its own with the samples of every second one.
+    Beside,
 }
 
-/// Both, in the order in which a suite asks them: what it expects must first hold for Thanos.
-pub(super) const BOTH: [Kind; 2] = [Kind::Thanos, Kind::Stoa];
+/// All, in the order in which a suite asks them: what it expects must first hold for Thanos.
+pub(super) const KINDS: [Kind; 4] = [Kind::Thanos, Kind::Stoa, Kind::InPlace, Kind::Beside];
 
 /// The Go program over Thanos' StoreAPI code, which looks into label sets as slices.
 pub(super) fn go_storeapi() -> PathBuf {
@@ -99,9 +105,24 @@ impl Blocks {
         self.folder.path()
     }
 
+    /// A bucket as it is in the middle of a conversion.
+    fn both(&self) -> TempDir {
+        let both = scratch();
+        link_tree(self.native(), both.path());
+        let blocks = Path::new("stoa/v1/blocks");
+        let from = self.bucket.path().join(blocks);
+        let mut converted: Vec<_> = from.read_dir().expect("blocks").flatten().collect();
+        converted.sort_by_key(std::fs::DirEntry::file_name);
+        for block in converted.iter().step_by(2) {
+            let to = both.path().join(blocks).join(block.file_name());
+            link_tree(&block.path(), &to);
+        }
+        both
+    }
+
     /// The bucket of Stoa's blocks, as YAML.
     pub(super) fn objstore(&self) -> String {
-        format!("type: FILESYSTEM\nconfig: {{directory: '{}'}}", self.bucket.path().display())
+        folder(self.bucket.path())
     }
 
     /// Starts a store over the blocks.
@@ -115,17 +136,28 @@ impl Blocks {
                 let server = Server::announced(&mut command, |line| line.parse().ok());
                 Endpoint { kind, grpc: server.address, server, _scratch: Some(headers) }
             }
-            Kind::Stoa => {
+            Kind::Stoa | Kind::InPlace | Kind::Beside => {
+                let both = (kind == Kind::Beside).then(|| self.both());
+                let objstore = match (kind, &both) {
+                    (Kind::InPlace, _) => folder(self.native()),
+                    (_, Some(both)) => folder(both.path()),
+                    _ => self.objstore(),
+                };
                 let (http, grpc) = (free_address(), free_address());
                 let mut command = Command::new(stoa());
-                command.arg("store").arg(format!("--objstore.config={}", self.objstore()));
+                command.arg("store").arg(format!("--objstore.config={objstore}"));
                 command.arg(format!("--http-address={http}"));
                 command.arg(format!("--grpc-address={grpc}")).args(flags);
                 let server = Server::start(&mut command, http, "/-/ready").await;
-                Endpoint { kind, grpc, server, _scratch: None }
+                Endpoint { kind, grpc, server, _scratch: both }
             }
         }
     }
+}
+
+/// A folder as a bucket, in YAML.
+fn folder(path: &Path) -> String {
+    format!("type: FILESYSTEM\nconfig: {{directory: '{}'}}", path.display())
 }
 
 /// A store that answers.

@@ -3,7 +3,7 @@
 
 use proto::thanos::{LabelNamesRequest, LabelValuesRequest, SeriesRequest};
 
-use super::endpoint::{BOTH, Blocks, Endpoint, all_time, label_set, labels_of, matchers};
+use super::endpoint::{Blocks, Endpoint, KINDS, all_time, label_set, labels_of, matchers};
 use crate::support::DATA_START;
 
 const T: i64 = DATA_START + 1_000;
@@ -56,7 +56,7 @@ const BEFORE: (i64, i64) = (i64::MIN, T - 4 * 3_600_000);
 #[tokio::test]
 async fn label_names_and_values_obey_matchers_and_times() {
     let blocks = replicas(&["foo=foovalue1", "foo=foovalue2", "bar=barvalue1,foo=foovalue1"]).await;
-    for kind in BOTH {
+    for kind in KINDS {
         let at = blocks.serve(kind, &[]).await;
         for (range, given, expected) in [
             (ALL, &[][..], &["bar", "foo", "region"][..]),
@@ -105,7 +105,7 @@ async fn label_names_and_values_obey_matchers_and_times() {
 #[tokio::test]
 async fn external_labels_win_over_own_ones() {
     let blocks = replicas(&["foo=bar,region=somewhere", "__name__=up,foo=baz"]).await;
-    for kind in BOTH {
+    for kind in KINDS {
         let at = blocks.serve(kind, &[]).await;
         for skip_chunks in [false, true] {
             let request = SeriesRequest { skip_chunks, ..all_time(&["foo=~ba."]) };
@@ -161,7 +161,7 @@ const MATCHING: &[(&[&str], &[&str])] = &[
 #[tokio::test]
 async fn matchers_match_as_in_prometheus() {
     let blocks = replicas(&["n=1", "i=a,n=1", "i=b,n=1", "n=2", "n=2.5"]).await;
-    for kind in BOTH {
+    for kind in KINDS {
         let at = blocks.serve(kind, &[]).await;
         for (given, expected) in MATCHING {
             for skip_chunks in [false, true] {

@@ -1,10 +1,10 @@
-//! Thanos' querier over Stoa's store answers as over its own.
+//! Thanos' querier over Stoa's store answers as over its own, whoever wrote the blocks.
 
 use std::io::Write;
 use std::process::{Command, Stdio};
 
 use super::conformance::{random, two_replicas};
-use super::endpoint::{BOTH, Kind, go_storeapi};
+use super::endpoint::{KINDS, Kind, go_storeapi};
 use crate::support::DATA_START;
 
 /// Asks Thanos' querier over the endpoints; one line of JSON a question.
@@ -82,10 +82,11 @@ pub(super) fn questions(count: u64) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn thanos_querier_answers_alike_over_both_stores() {
+async fn thanos_querier_answers_alike_over_all_stores() {
     let blocks = two_replicas().await;
-    let [thanos, stoa] = BOTH.map(|kind| blocks.serve(kind, &[]));
+    let [thanos, stoa, in_place, beside] = KINDS.map(|kind| blocks.serve(kind, &[]));
     let (thanos, stoa) = (thanos.await, stoa.await);
+    let (in_place, beside) = (in_place.await, beside.await);
     let questions = questions(400);
     let endpoints = |all: &[String]| vec![format!("-endpoints={}", all.join(","))];
     let own = endpoints(&[thanos.grpc.to_string()]);
@@ -95,8 +96,16 @@ async fn thanos_querier_answers_alike_over_both_stores() {
     let over_stoa = endpoints(&[stoa.grpc.to_string()]);
     let mut packed = over_stoa.clone();
     packed.push("-compression=snappy".to_owned());
+    let native = endpoints(&[in_place.grpc.to_string()]);
+    let beside = endpoints(&[beside.grpc.to_string()]);
     let both = endpoints(&[thanos.grpc.to_string(), stoa.grpc.to_string()]);
-    for (what, flags) in [("Stoa", over_stoa), ("Stoa, packed", packed), ("both", both)] {
+    for (what, flags) in [
+        ("Stoa", over_stoa),
+        ("Stoa, packed", packed),
+        ("Stoa, native blocks", native),
+        ("Stoa, both kinds of blocks", beside),
+        ("both", both),
+    ] {
         let got = ask(&flags, &questions).unwrap_or_else(|e| panic!("{what}: {e}"));
         assert_eq!(got.len(), expected.len(), "{what}");
         let pairs = expected.iter().zip(&got).zip(&questions);

@@ -9,7 +9,7 @@ use proto::thanos::{
 use tonic::Code;
 
 use super::conformance::two_replicas;
-use super::endpoint::{BOTH, Blocks, Endpoint, Kind, all_time, labels_of, matchers};
+use super::endpoint::{Blocks, Endpoint, KINDS, Kind, all_time, labels_of, matchers};
 
 fn with(change: impl FnOnce(&mut SeriesRequest)) -> SeriesRequest {
     let mut request = all_time(&["job=api"]);
@@ -31,7 +31,7 @@ async fn code(at: &Endpoint, request: SeriesRequest) -> Code {
 #[tokio::test]
 async fn what_makes_no_sense_is_an_invalid_argument() {
     let blocks = two_replicas().await;
-    for kind in BOTH {
+    for kind in KINDS {
         let at = blocks.serve(kind, &[]).await;
         let unknown = LabelMatcher { r#type: 7, name: "job".to_owned(), value: "a".to_owned() };
         for (what, request) in [

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use engine::bucket::{Bucket, BucketMetrics};
 use engine::catalog::{Catalog, CatalogMetrics, CatalogSettings};
+use engine::model::TimeRange;
 use engine::scan::BlockCache;
-use engine::source::{BucketSource, SeriesSource};
+use engine::source::{BucketSource, Child, Children, FanoutSource, SeriesSource};
 use flight::http::Readiness;
+use ingest::native::NativeCatalog;
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
@@ -18,8 +20,32 @@ const FIRST_SYNC_RETRY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Blocks {
     catalog: Arc<Catalog>,
+    native: Arc<NativeCatalog>,
     cache: BlockCache,
     readiness: Readiness,
+}
+
+/// The blocks of a bucket as sources: those of Stoa, and each native one that is read in place.
+#[derive(Debug)]
+struct BlockSources {
+    stoa: Child,
+    native: Arc<NativeCatalog>,
+}
+
+impl Children for BlockSources {
+    fn children(&self, _: TimeRange, _: i64) -> Vec<Child> {
+        let native = self.native.sources().into_iter().map(|source| Child {
+            name: format!("block {}", source.meta().ulid),
+            source,
+            deduplicates: false,
+        });
+        std::iter::once(self.stoa.clone()).chain(native).collect()
+    }
+
+    fn missing(&self) -> Vec<String> {
+        let aside = self.native.set_aside();
+        aside.into_iter().map(|aside| format!("block {}: {}", aside.block, aside.reason)).collect()
+    }
 }
 
 impl Blocks {
@@ -34,13 +60,22 @@ impl Blocks {
     ) -> Self {
         let bucket = bucket.with_metrics(BucketMetrics::new(registry));
         let metrics = CatalogMetrics::new(registry);
+        let native = Arc::new(NativeCatalog::new(bucket.clone(), settings.clone(), cache));
         let catalog = Arc::new(Catalog::new(bucket.clone(), settings).with_metrics(metrics));
-        Self { catalog, cache: BlockCache::new(bucket, cache), readiness }
+        Self { catalog, native, cache: BlockCache::new(bucket, cache), readiness }
     }
 
-    /// The source.
+    /// The sources that there are.
+    pub(crate) fn children(&self) -> Arc<dyn Children> {
+        let stoa = BucketSource::new(Arc::clone(&self.catalog), self.cache.clone());
+        let stoa = Child { name: "bucket".to_owned(), source: Arc::new(stoa), deduplicates: true };
+        Arc::new(BlockSources { stoa, native: Arc::clone(&self.native) })
+    }
+
+    /// All of them as one.
     pub(crate) fn source(&self) -> Arc<dyn SeriesSource> {
-        Arc::new(BucketSource::new(Arc::clone(&self.catalog), self.cache.clone()))
+        // A bucket is waited for as long as the request is.
+        Arc::new(FanoutSource::new(self.children(), Duration::MAX))
     }
 
     /// The list of blocks.
@@ -55,13 +90,15 @@ impl Blocks {
         end: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<> {
         let (catalog, readiness) = (Arc::clone(&self.catalog), self.readiness.clone());
+        let native = Arc::clone(&self.native);
         async move {
             loop {
-                let pause = match catalog.sync().await {
+                let pause = match sync(&catalog, &native).await {
                     Ok(()) => {
                         if readiness.is_starting() {
                             let blocks = catalog.snapshot().blocks.len();
-                            tracing::info!(blocks, "ready: the bucket is read");
+                            let native_blocks = native.sources().len();
+                            tracing::info!(blocks, native_blocks, "ready: the bucket is read");
                         }
                         readiness.ready();
                         interval
@@ -83,4 +120,10 @@ impl Blocks {
             }
         }
     }
+}
+
+/// Lists Stoa's blocks, then the native ones that these do not make superfluous.
+async fn sync(catalog: &Catalog, native: &NativeCatalog) -> engine::Result<()> {
+    catalog.sync().await?;
+    native.sync(&catalog.snapshot()).await
 }

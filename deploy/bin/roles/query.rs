@@ -9,7 +9,7 @@ use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
 use engine::bucket::Bucket;
 use engine::catalog::CatalogSettings;
-use engine::source::{Child, DedupFunc, FanoutSource, SelectOptions, SeriesSource};
+use engine::source::{DedupFunc, FanoutSource, SelectOptions, SeriesSource};
 use flight::endpoints::discovery::Discovery;
 use flight::endpoints::dns::Dns;
 use flight::endpoints::endpoint::INFO_INTERVAL;
@@ -239,12 +239,8 @@ impl Parts {
             };
             Blocks::new(bucket, catalog, BLOCK_CACHE, readiness.clone(), &mut registry)
         });
-        let first = blocks.iter().map(|blocks| Child {
-            name: "bucket".to_owned(),
-            source: blocks.source(),
-            deduplicates: true,
-        });
-        let registered = Endpoints::new(first.collect());
+        let first = blocks.as_ref().map_or_else(|| Arc::new(Vec::new()) as _, Blocks::children);
+        let registered = Endpoints::new(first);
         let source: Arc<dyn SeriesSource> = match (&blocks, endpoints) {
             (Some(blocks), None) => blocks.source(),
             _ => {

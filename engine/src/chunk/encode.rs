@@ -2,6 +2,7 @@
 //! where Prometheus' head cuts them (`tsdb/head_append.go`).
 
 use super::writer::BitWriter;
+use crate::model::TimeRange;
 
 /// A chunk with more bytes takes no further sample (`MaxBytesPerXORChunkBeforeAppend`).
 const FULL_BYTES: usize = 1024 - 19;
@@ -28,6 +29,17 @@ pub fn cut(ts: &[i64]) -> usize {
     let most = &ts[..ts.len().min(2 * SAMPLES)];
     // A foreseen end that has passed already ends the chunk where it stands.
     most.partition_point(|&t| t < end).max(SAMPLES / 4)
+}
+
+/// What must be read so that the chunks of `range` are whole, as they are in native blocks: Thanos'
+/// querier applies counter resets to whole chunks, so what it computes depends on where they begin.
+pub fn whole_windows(range: TimeRange) -> TimeRange {
+    if range.is_empty() {
+        return range;
+    }
+    let start = range.min.div_euclid(RANGE_MS).saturating_mul(RANGE_MS);
+    let end = range.max.div_euclid(RANGE_MS).saturating_add(1).saturating_mul(RANGE_MS);
+    TimeRange::new(start.min(range.min), end.saturating_sub(1).max(range.max))
 }
 
 /// `computeChunkEndTime` of a chunk that is a quarter full.

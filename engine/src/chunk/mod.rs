@@ -24,7 +24,7 @@ use crate::model::Histogram;
 use crate::{Error, Result};
 
 pub use aggregates::AggregateChunks;
-pub use encode::{XorEncoder, cut};
+pub use encode::{XorEncoder, cut, whole_windows};
 
 /// How a chunk is encoded (`chunkenc.Encoding`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,11 +9,12 @@ use futures::{StreamExt, stream};
 use hashbrown::HashSet;
 
 use super::{
-    Extent, Listing, PartRuns, Resolved, ResolvedParts, Roster, RunParts, Select, SelectOptions,
+    Extent, Listing, Parts, Resolved, ResolvedParts, Roster, RunParts, Select, SelectOptions,
     SeriesSource,
 };
 use crate::block::BlockMeta;
 use crate::catalog::Catalog;
+use crate::chunk::whole_windows;
 use crate::dedup::DedupExec;
 use crate::merge::MergeExec;
 use crate::model::{ABSENT, Labels, Matcher, TimeRange};
@@ -169,10 +170,12 @@ impl SeriesSource for BucketSource {
         wanted: &Select,
         options: &SelectOptions,
     ) -> Result<ResolvedParts> {
-        let (roster, plan, warnings) = self.plan(wanted, options).await?;
+        let apart = SelectOptions { dedup: false, ..options.clone() };
+        let wanted = Select { range: whole_windows(wanted.range), ..wanted.clone() };
+        let (roster, plan, warnings) = self.plan(&wanted, &apart).await?;
         let roster = Arc::new(roster);
-        let parts = BlockParts { plan, roster: Arc::clone(&roster) };
-        Ok(ResolvedParts { roster, runs: PartRuns::Parts(Arc::new(parts)), warnings })
+        let parts = Parts::Runs(Arc::new(BlockParts { plan, roster: Arc::clone(&roster) }));
+        Ok(ResolvedParts::one(roster, parts, warnings))
     }
 
     async fn series(

@@ -23,6 +23,7 @@ mod bucket;
 mod chunked;
 mod fanout;
 mod memory;
+mod parts;
 pub mod pieces;
 mod roster;
 #[cfg(test)]
@@ -35,13 +36,15 @@ use async_trait::async_trait;
 use datafusion::physical_plan::ExecutionPlan;
 
 use crate::Result;
+use crate::chunk::whole_windows;
 use crate::model::{Aggregates, Labels, Matcher, TimeRange};
 
 pub use blocking::{BlockingExec, BlockingRuns, RunSink};
 pub use bucket::BucketSource;
-pub use chunked::{ChunkBuffer, ChunkedExec, ChunkedSeries, EncodedChunk};
+pub use chunked::{ChunkBuffer, ChunkedExec, ChunkedSeries, EncodedChunk, kept_parts};
 pub use fanout::{Child, Children, FanoutExec, FanoutSource};
 pub use memory::MemorySource;
+pub use parts::{ChunkParts, Parts, ResolvedParts, RunParts, SourceParts};
 pub use roster::{Grouping, Roster, RosterBuilder, SeriesKind};
 #[cfg(test)]
 pub(crate) use tests::test_block;
@@ -171,35 +174,6 @@ pub struct Extent {
     pub range: TimeRange,
 }
 
-/// A selector's series, whose samples are read a part at a time.
-#[derive(Debug, Clone)]
-pub struct ResolvedParts {
-    /// The matching series.
-    pub roster: Arc<Roster>,
-    /// Their samples.
-    pub runs: PartRuns,
-    /// What could not be read, if partial answers are wanted.
-    pub warnings: Vec<String>,
-}
-
-/// How the samples of a roster can be read.
-#[derive(Debug, Clone)]
-pub enum PartRuns {
-    /// All series by one plan, in the roster's order.
-    Whole(Arc<dyn ExecutionPlan>),
-    /// Any of the series by a plan of their own.
-    Parts(Arc<dyn RunParts>),
-}
-
-/// Samples that can be read for any part of a roster, so that a reader who wants the series in
-/// another order holds no more than a part.
-pub trait RunParts: std::fmt::Debug + Send + Sync {
-    /// A plan that streams run batches of `series` (indices into the roster, ascending). In its
-    /// batches the column `series` is the position in that slice. All parts count against one limit
-    /// of samples.
-    fn part(&self, series: &[u32]) -> Result<Arc<dyn ExecutionPlan>>;
-}
-
 /// Anything that has samples: blocks of a bucket, memory, and later remote stores.
 #[async_trait]
 pub trait SeriesSource: std::fmt::Debug + Send + Sync {
@@ -212,14 +186,18 @@ pub trait SeriesSource: std::fmt::Debug + Send + Sync {
     /// Finds the series of `select` and plans the reading of their samples.
     async fn resolve(&self, select: &Select, options: &SelectOptions) -> Result<Resolved>;
 
-    /// As [`Self::resolve`], but to be read a part at a time where the source can do that.
+    /// Finds the series of `select` for a reader who wants them in another order, or as chunks: each
+    /// source that this one is made of answers for itself, and its samples are read a part at a time
+    /// where it can do that. Replicas and copies stay apart, whatever `options` say of dedup.
     async fn resolve_parts(
         &self,
         select: &Select,
         options: &SelectOptions,
     ) -> Result<ResolvedParts> {
-        let Resolved { roster, runs, warnings } = self.resolve(select, options).await?;
-        Ok(ResolvedParts { roster, runs: PartRuns::Whole(runs), warnings })
+        let apart = SelectOptions { dedup: false, ..options.clone() };
+        let select = Select { range: whole_windows(select.range), ..select.clone() };
+        let Resolved { roster, runs, warnings } = self.resolve(&select, &apart).await?;
+        Ok(ResolvedParts::one(roster, Parts::Whole(runs), warnings))
     }
 
     /// The label sets of the series that `matchers` accept and that have samples in `range`, sorted,

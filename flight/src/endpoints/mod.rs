@@ -53,17 +53,23 @@ pub struct WatchSettings {
 }
 
 /// The endpoints there are now. Clones share them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Endpoints {
     current: Arc<RwLock<BTreeMap<String, Arc<Endpoint>>>>,
     /// Sources that are no endpoints, before them in preference.
-    first: Arc<[Child]>,
+    first: Arc<dyn Children>,
+}
+
+impl Default for Endpoints {
+    fn default() -> Self {
+        Self::new(Arc::new(Vec::new()))
+    }
 }
 
 impl Endpoints {
-    /// No endpoint yet; `first` are sources that are always there (the bucket).
-    pub fn new(first: Vec<Child>) -> Self {
-        Self { current: Arc::default(), first: first.into() }
+    /// No endpoint yet; `first` are sources that are asked before them (the bucket's).
+    pub fn new(first: Arc<dyn Children>) -> Self {
+        Self { current: Arc::default(), first }
     }
 
     /// All endpoints that are not forgotten, by address.
@@ -91,13 +97,17 @@ impl Endpoints {
 }
 
 impl Children for Endpoints {
-    fn children(&self, _: TimeRange, _: i64) -> Vec<Child> {
+    fn children(&self, range: TimeRange, max_resolution: i64) -> Vec<Child> {
         let child = |endpoint: Arc<Endpoint>| Child {
             name: endpoint.address().to_owned(),
             source: endpoint.source(),
             deduplicates: false,
         };
         let endpoints = self.serving(Api::Store).into_iter().map(child);
-        self.first.iter().cloned().chain(endpoints).collect()
+        self.first.children(range, max_resolution).into_iter().chain(endpoints).collect()
+    }
+
+    fn missing(&self) -> Vec<String> {
+        self.first.missing()
     }
 }

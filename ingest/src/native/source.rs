@@ -6,8 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use engine::model::{Labels, Matcher, TimeRange};
 use engine::source::{
-    BlockingExec, BlockingRuns, Extent, Listing, Resolved, RosterBuilder, RunSink, Select,
-    SelectOptions, SeriesKind, SeriesSource,
+    BlockingExec, BlockingRuns, ChunkParts, EncodedChunk, Extent, Listing, Parts, Resolved,
+    ResolvedParts, Roster, RosterBuilder, RunSink, Select, SelectOptions, SeriesKind, SeriesSource,
 };
 use engine::{Error, ErrorKind, Result};
 
@@ -67,6 +67,24 @@ impl NativeSource {
         }
     }
 
+    /// The selected series.
+    fn roster(&self, selected: &Selection, options: &SelectOptions) -> Result<Roster> {
+        let Selection { block, rows } = selected;
+        if rows.len() > options.series_limit {
+            let message = format!("{} series, the limit is {}", rows.len(), options.series_limit);
+            return Err(Error::new(ErrorKind::ResourcesExhausted, message));
+        }
+        let mut builder = RosterBuilder::new(Vec::new());
+        let table = builder.add_table(Arc::clone(block.table()));
+        let external = builder.add_external(&self.external);
+        for &row in rows {
+            let samples = u64::from(block.chunks(row)) * CHUNK_SAMPLES;
+            // What kind of chunks they are is not in the index.
+            builder.push(table, row, external, SeriesKind::Float, samples);
+        }
+        Ok(builder.build())
+    }
+
     /// The label sets that `matchers` accept, without replica labels if replicas are made one.
     async fn labels(
         &self,
@@ -99,24 +117,14 @@ impl SeriesSource for NativeSource {
 
     async fn resolve(&self, select: &Select, options: &SelectOptions) -> Result<Resolved> {
         let selected = self.select(&select.matchers, select.range).await?;
-        let mut builder = RosterBuilder::new(Vec::new());
+        let roster = match &selected {
+            Some(selected) => self.roster(selected, options)?,
+            None => Roster::default(),
+        };
         let (block, rows) = match selected {
             Some(Selection { block, rows }) => (Some(block), rows),
             None => (None, Vec::new()),
         };
-        if rows.len() > options.series_limit {
-            let message = format!("{} series, the limit is {}", rows.len(), options.series_limit);
-            return Err(Error::new(ErrorKind::ResourcesExhausted, message));
-        }
-        if let Some(block) = &block {
-            let table = builder.add_table(Arc::clone(block.table()));
-            let external = builder.add_external(&self.external);
-            for &row in &rows {
-                let samples = u64::from(block.chunks(row)) * CHUNK_SAMPLES;
-                // What kind of chunks they are is not in the index.
-                builder.push(table, row, external, SeriesKind::Float, samples);
-            }
-        }
         let reader = Reader {
             id: self.meta.ulid.to_string(),
             block,
@@ -125,7 +133,27 @@ impl SeriesSource for NativeSource {
             source: self.clone(),
         };
         let runs = Arc::new(BlockingExec::new(Arc::new(reader), options.partitions));
-        Ok(Resolved { roster: Arc::new(builder.build()), runs, warnings: Vec::new() })
+        Ok(Resolved { roster: Arc::new(roster), runs, warnings: Vec::new() })
+    }
+
+    async fn resolve_parts(
+        &self,
+        select: &Select,
+        options: &SelectOptions,
+    ) -> Result<ResolvedParts> {
+        let Some(selected) = self.select(&select.matchers, select.range).await? else {
+            return Ok(ResolvedParts::default());
+        };
+        let roster = Arc::new(self.roster(&selected, options)?);
+        let samples: u64 = (0..roster.len()).map(|at| roster.samples(at)).sum();
+        if samples > options.samples_limit as u64 {
+            let message =
+                format!("about {samples} samples, the limit is {}", options.samples_limit);
+            return Err(Error::new(ErrorKind::ResourcesExhausted, message));
+        }
+        let Selection { block, rows } = selected;
+        let kept = KeptChunks { block, rows, range: select.range, source: self.clone() };
+        Ok(ResolvedParts::one(roster, Parts::Chunks(Arc::new(kept)), Vec::new()))
     }
 
     async fn series(
@@ -161,6 +189,29 @@ impl SeriesSource for NativeSource {
         let series = self.labels(matchers, range, options).await?;
         let values = series.iter().map(|s| s.get(name).to_owned()).filter(|v| !v.is_empty());
         Ok(Listing::new(values.collect(), limit, Vec::new()))
+    }
+}
+
+/// Chunks of the selected rows of a block, to be sent on.
+#[derive(Debug)]
+struct KeptChunks {
+    block: Arc<TsdbBlock>,
+    rows: Vec<u32>,
+    range: TimeRange,
+    source: NativeSource,
+}
+
+#[async_trait]
+impl ChunkParts for KeptChunks {
+    async fn part(&self, series: &[u32]) -> Result<Vec<Vec<EncodedChunk>>> {
+        let row = |&at: &u32| {
+            let row = self.rows.get(at as usize).copied();
+            row.ok_or_else(|| Error::internal(format!("no series {at}")))
+        };
+        let rows = series.iter().map(row).collect::<Result<Vec<u32>>>()?;
+        let (block, range) = (Arc::clone(&self.block), self.range);
+        let read = blocking(move || block.encoded(&rows, range)).await;
+        read.map_err(|error| self.source.damage.note(self.source.meta.ulid, error))
     }
 }
 

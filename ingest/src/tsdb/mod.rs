@@ -21,6 +21,7 @@
 //!   whatever the block's size.
 
 pub mod block;
+mod chunks;
 pub mod files;
 pub mod index;
 pub mod meta;

@@ -129,6 +129,16 @@ impl<'a> ChunkReader<'a> {
         (*encoding, &self.data[range.clone()])
     }
 
+    /// The data of the window's chunks, and where in it the chunk that was `number` lies.
+    pub(super) fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// As above.
+    pub(super) fn place(&self, number: usize) -> (Encoding, Range<usize>) {
+        self.chunks[number].clone()
+    }
+
     /// Makes `window` the chunks in memory.
     pub(super) fn load(&mut self, window: &[ChunkMeta]) -> Result<()> {
         let mut order: Vec<usize> = (0..window.len()).collect();

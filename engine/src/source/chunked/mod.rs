@@ -17,6 +17,7 @@
 
 mod decode;
 mod exec;
+mod kept;
 #[cfg(test)]
 mod tests;
 
@@ -24,8 +25,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Resolved, RosterBuilder, Select, SelectOptions, SeriesKind};
-use crate::chunk::Encoding;
+use super::{
+    Parts, Resolved, ResolvedParts, Roster, RosterBuilder, Select, SelectOptions, SeriesKind,
+};
+use crate::chunk::{AggregateChunks, Encoding};
 use crate::model::{LabelTable, Labels, TimeRange};
 use crate::{Error, ErrorKind, Result};
 
@@ -48,6 +51,9 @@ pub struct EncodedChunk {
 impl EncodedChunk {
     /// How many samples its header claims.
     pub fn samples(&self) -> usize {
+        if self.encoding == Encoding::Aggregates {
+            return AggregateChunks::parse(&self.bytes).map_or(0, |chunks| chunks.samples());
+        }
         self.bytes.first_chunk::<2>().map_or(0, |count| usize::from(u16::from_be_bytes(*count)))
     }
 }
@@ -157,22 +163,46 @@ impl ChunkBuffer {
                 one.labels = one.labels.filter(|name| !dropped.iter().any(|d| d == name));
             }
         }
-        let mut series = buffer.series();
-        for one in &mut series {
-            one.chunks.retain(|chunk| chunk.range.overlaps(&select.range));
-        }
-        series.retain(|one| !one.chunks.is_empty());
-        let table = Arc::new(LabelTable::from_labels(series.iter().map(|one| &one.labels)));
-        let mut builder = RosterBuilder::new(dropped.to_vec());
-        let table = builder.add_table(table);
-        let external = builder.add_external(&Labels::empty());
-        for (row, one) in series.iter().enumerate() {
-            let samples = one.chunks.iter().map(|chunk| chunk.samples() as u64).sum();
-            builder.push(table, row as u32, external, kind(&one.chunks), samples);
-        }
+        let series = overlapping(buffer.series(), select.range);
+        let roster = Arc::new(roster(&series, dropped));
         let runs = ChunkedExec::new(series, select.range, options.partitions);
-        Ok(Resolved { roster: Arc::new(builder.build()), runs: Arc::new(runs), warnings })
+        Ok(Resolved { roster, runs: Arc::new(runs), warnings })
     }
+}
+
+/// Series as they came, to be sent on: their chunks that overlap `range`, still encoded. What `held`
+/// is, is kept as long as they are.
+pub fn kept_parts(
+    series: Vec<ChunkedSeries>,
+    range: TimeRange,
+    warnings: Vec<String>,
+    held: Box<dyn Send + Sync>,
+) -> ResolvedParts {
+    let series = overlapping(series, range);
+    let roster = Arc::new(roster(&series, &[]));
+    ResolvedParts::one(roster, Parts::Chunks(Arc::new(kept::Kept::new(series, held))), warnings)
+}
+
+/// The series that have chunks in `range`, with those.
+fn overlapping(mut series: Vec<ChunkedSeries>, range: TimeRange) -> Vec<ChunkedSeries> {
+    for one in &mut series {
+        one.chunks.retain(|chunk| chunk.range.overlaps(&range));
+    }
+    series.retain(|one| !one.chunks.is_empty());
+    series
+}
+
+/// Sorted series as a roster whose label sets lack the `dropped` labels.
+fn roster(series: &[ChunkedSeries], dropped: &[String]) -> Roster {
+    let table = Arc::new(LabelTable::from_labels(series.iter().map(|one| &one.labels)));
+    let mut builder = RosterBuilder::new(dropped.to_vec());
+    let table = builder.add_table(table);
+    let external = builder.add_external(&Labels::empty());
+    for (row, one) in series.iter().enumerate() {
+        let samples = one.chunks.iter().map(|chunk| chunk.samples() as u64).sum();
+        builder.push(table, row as u32, external, kind(&one.chunks), samples);
+    }
+    builder.build()
 }
 
 /// Sorts chunks by time and drops those that came twice.

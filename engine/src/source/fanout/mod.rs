@@ -38,7 +38,10 @@ use async_trait::async_trait;
 use datafusion::physical_plan::empty::EmptyExec;
 use futures::future::join_all;
 
-use super::{Extent, Listing, Resolved, Roster, Select, SelectOptions, SeriesSource, run_schema};
+use super::{
+    Extent, Listing, Resolved, ResolvedParts, Roster, Select, SelectOptions, SeriesSource,
+    run_schema,
+};
 use crate::model::{Labels, Matcher, TimeRange};
 use crate::{Error, ErrorKind, Result};
 
@@ -60,6 +63,11 @@ pub trait Children: std::fmt::Debug + Send + Sync {
     /// The sources for what lies in `range` at a resolution of at most `max_resolution` (ms), in order
     /// of preference.
     fn children(&self, range: TimeRange, max_resolution: i64) -> Vec<Child>;
+
+    /// What is known to be missing from all of them.
+    fn missing(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 impl Children for Vec<Child> {
@@ -89,7 +97,11 @@ impl FanoutSource {
         range: TimeRange,
         max_resolution: i64,
         options: &SelectOptions,
-    ) -> Fitting {
+    ) -> Result<Fitting> {
+        let missing = self.children.missing();
+        if let Some(what) = missing.first().filter(|_| !options.partial_response) {
+            return Err(Error::corrupt(what.clone()));
+        }
         let mut children = self.children.children(range, max_resolution);
         let all = children.len();
         let selectors = &options.source_matchers;
@@ -109,7 +121,7 @@ impl FanoutSource {
             extents.iter().any(|extent| fits(extent, matchers, range))
         });
         trailing.sort_unstable();
-        Fitting { alone: all == 1, children, trailing }
+        Ok(Fitting { alone: all == 1, children, trailing, missing })
     }
 
     /// Asks all `children` at once; failures become warnings, or the first one the error.
@@ -161,6 +173,7 @@ impl FanoutSource {
         A: Fn(&'a Child) -> F,
     {
         let (answers, mut warnings) = self.ask(&fitting.children, options, ask).await?;
+        warnings.extend(fitting.missing.iter().cloned());
         let (mut items, mut truncated) = (Vec::new(), false);
         for (_, listing) in answers {
             truncated |= listing.truncated;
@@ -186,6 +199,8 @@ struct Fitting {
     alone: bool,
     /// Names of the external labels of all of them.
     trailing: Vec<String>,
+    /// What is known to be missing.
+    missing: Vec<String>,
 }
 
 /// Whether a source may have series that `matchers` accept under the external labels of `extent`: a
@@ -220,11 +235,12 @@ impl SeriesSource for FanoutSource {
     }
 
     async fn resolve(&self, select: &Select, options: &SelectOptions) -> Result<Resolved> {
-        let Fitting { children, alone, trailing } =
-            self.fitting(&select.matchers, select.range, select.max_resolution, options);
+        let Fitting { children, alone, trailing, missing } =
+            self.fitting(&select.matchers, select.range, select.max_resolution, options)?;
         if let [only] = &children[..]
             && only.deduplicates
             && alone
+            && missing.is_empty()
         {
             return only.source.resolve(select, options).await;
         }
@@ -235,6 +251,7 @@ impl SeriesSource for FanoutSource {
             async move { source.resolve(select, whole.unwrap_or(apart)).await }
         };
         let (mut answers, mut warnings) = self.ask(&children, options, ask).await?;
+        warnings.extend(missing);
         for (_, resolved) in &mut answers {
             warnings.append(&mut resolved.warnings);
         }
@@ -257,6 +274,27 @@ impl SeriesSource for FanoutSource {
         Ok(Resolved { roster: Arc::new(roster), runs, warnings })
     }
 
+    async fn resolve_parts(
+        &self,
+        select: &Select,
+        options: &SelectOptions,
+    ) -> Result<ResolvedParts> {
+        let Fitting { children, missing, .. } =
+            self.fitting(&select.matchers, select.range, select.max_resolution, options)?;
+        let ask = |child: &Child| {
+            let source = Arc::clone(&child.source);
+            async move { source.resolve_parts(select, options).await }
+        };
+        let (answers, mut warnings) = self.ask(&children, options, ask).await?;
+        warnings.extend(missing);
+        let mut sources = Vec::new();
+        for (_, resolved) in answers {
+            sources.extend(resolved.sources.into_iter().filter(|s| !s.roster.is_empty()));
+            warnings.extend(resolved.warnings);
+        }
+        Ok(ResolvedParts { sources, warnings })
+    }
+
     async fn series(
         &self,
         matchers: &[Matcher],
@@ -264,7 +302,7 @@ impl SeriesSource for FanoutSource {
         options: &SelectOptions,
         limit: usize,
     ) -> Result<Listing<Labels>> {
-        let fitting = self.fitting(matchers, range, ANY_RESOLUTION, options);
+        let fitting = self.fitting(matchers, range, ANY_RESOLUTION, options)?;
         self.listing(&fitting, options, limit, |child| {
             child.source.series(matchers, range, options, limit)
         })
@@ -278,7 +316,7 @@ impl SeriesSource for FanoutSource {
         options: &SelectOptions,
         limit: usize,
     ) -> Result<Listing<String>> {
-        let fitting = self.fitting(matchers, range, ANY_RESOLUTION, options);
+        let fitting = self.fitting(matchers, range, ANY_RESOLUTION, options)?;
         self.listing(&fitting, options, limit, |child| {
             child.source.label_names(matchers, range, options, limit)
         })
@@ -293,7 +331,7 @@ impl SeriesSource for FanoutSource {
         options: &SelectOptions,
         limit: usize,
     ) -> Result<Listing<String>> {
-        let fitting = self.fitting(matchers, range, ANY_RESOLUTION, options);
+        let fitting = self.fitting(matchers, range, ANY_RESOLUTION, options)?;
         self.listing(&fitting, options, limit, |child| {
             child.source.label_values(name, matchers, range, options, limit)
         })

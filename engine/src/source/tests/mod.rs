@@ -13,7 +13,9 @@ use proptest::prelude::*;
 
 use self::fixture::{Fixture, Samples, TestBlock, bits, drain, matcher};
 pub(in crate::source) use self::fixture::{labels, metric, options, run};
-use super::{Columns, DedupFunc, Extent, PartRuns, Resolved, Select, SelectOptions, SeriesSource};
+use super::{
+    Columns, DedupFunc, Extent, Parts, Resolved, Select, SelectOptions, SeriesSource, SourceParts,
+};
 use crate::ErrorKind;
 use crate::block::Block;
 use crate::bucket::Bucket;
@@ -122,21 +124,21 @@ async fn parts_are_the_whole() {
     .await;
     let wanted = Select {
         matchers: vec![Matcher::new("__name__", MatchOp::Regex, "a|b").unwrap()],
-        ..metric("a", TimeRange::new(HOUR, 3 * HOUR))
+        ..metric("a", TimeRange::new(0, 4 * HOUR - 1))
     };
     let whole = fixture.resolve(&wanted, &plain()).await;
     let whole = run(&whole).await.unwrap();
     let part = async |series: &[u32], limit: usize| {
         let options = SelectOptions { samples_limit: limit, ..plain() };
         let resolved = fixture.source.resolve_parts(&wanted, &options).await.unwrap();
-        let PartRuns::Parts(parts) = resolved.runs else { panic!("blocks are read in parts") };
+        let [SourceParts { roster, samples }] = &resolved.sources[..] else { panic!("one source") };
+        let Parts::Runs(parts) = samples else { panic!("blocks are read in parts") };
         let mut found = Vec::new();
         for series in series.chunk_by(|&a, &b| b > a && b % 7 != 0) {
             let runs = parts.part(series)?;
-            let roster = Arc::clone(&resolved.roster);
-            let some = Resolved { roster, runs, warnings: Vec::new() };
+            let some = Resolved { roster: Arc::clone(roster), runs, warnings: Vec::new() };
             for (at, (_, ts, values)) in run(&some).await?.into_iter().enumerate() {
-                found.push((resolved.roster.labels(series[at] as usize), ts, values));
+                found.push((roster.labels(series[at] as usize), ts, values));
             }
         }
         crate::Result::Ok(found)

@@ -23,7 +23,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use engine::model::{Labels, Matcher, TimeRange};
 use engine::source::pieces::{Damaged, PieceAnswer, resolve_pieces};
-use engine::source::{Extent, Listing, Resolved, Select, SelectOptions, SeriesSource};
+use engine::source::{
+    Extent, Listing, Resolved, ResolvedParts, Select, SelectOptions, SeriesSource, kept_parts,
+};
 use engine::{Error, ErrorKind, Result};
 use proto::thanos::store_client::StoreClient;
 use proto::thanos::{
@@ -191,6 +193,17 @@ impl SeriesSource for StoreApi {
             held: Box::new(answer.lease),
         };
         resolve_pieces(answer, select, options)
+    }
+
+    async fn resolve_parts(
+        &self,
+        select: &Select,
+        options: &SelectOptions,
+    ) -> Result<ResolvedParts> {
+        let request = self.request(&select.matchers, select.range, options);
+        let answer = self.call(request, options).await?;
+        let held = Box::new(answer.lease);
+        Ok(kept_parts(answer.series, select.range, answer.warnings, held))
     }
 
     async fn series(

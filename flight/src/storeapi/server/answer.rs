@@ -5,26 +5,29 @@ use std::sync::Arc;
 
 use datafusion::execution::TaskContext;
 use engine::model::{Aggregates, Labels, Matcher, TimeRange};
-use engine::source::{Columns, PartRuns, ResolvedParts, Select, SelectOptions, SeriesSource};
+use engine::source::{Columns, ResolvedParts, Select, SelectOptions, SeriesSource};
 use engine::{Error, ErrorKind};
+use futures::future::try_join_all;
 use futures::{Stream, StreamExt, stream};
 use proto::thanos::{Series, SeriesResponse, ShardInfo};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use super::chunks::{Chunks, whole_windows};
 use super::failure::status;
 use super::frames::{Framer, warning};
-use super::roster::{Ordered, wire};
+use super::relay;
+use super::roster::{Member, Ordered, wire};
 use super::shard::Shard;
-use super::slices::read;
+use super::slices::{Reader, SeriesChunks, read};
 
 /// How many samples the first slice has, so that a client soon sees series, and how many a later one
 /// has at most: encoded, about 16 MiB.
 const SLICE_SAMPLES: std::ops::Range<u64> = 256 << 10..8 << 20;
 /// Messages that wait for the client to take them.
 const WAITING: usize = 16;
+/// The most warnings of an answer.
+const WARNINGS: usize = 100;
 /// How often an answer goes on without a block that was found damaged.
 const DAMAGED_BLOCKS: usize = 16;
 
@@ -39,6 +42,10 @@ pub(super) struct Answer {
     pub(super) without: Vec<String>,
     pub(super) shard: Option<ShardInfo>,
     pub(super) skip_chunks: bool,
+    /// Which aggregates of downsampled series are wanted.
+    pub(super) aggregates: Aggregates,
+    /// The coarsest resolution that may answer, in ms.
+    pub(super) max_resolution: i64,
     /// The most series; 0 is no limit.
     pub(super) limit: usize,
     pub(super) batch_size: usize,
@@ -141,61 +148,98 @@ impl Answer {
     async fn slices(&self, out: &mut Out, warned: &mut Vec<String>) -> Result<(), SliceError> {
         let select = Select {
             matchers: self.matchers.clone(),
-            range: whole_windows(self.range),
+            range: self.range,
             columns: Columns::Values,
-            aggregates: Aggregates::default(),
-            max_resolution: 0,
+            aggregates: self.aggregates,
+            max_resolution: self.max_resolution,
         };
-        let ResolvedParts { roster, runs, warnings } =
+        let ResolvedParts { sources, warnings } =
             self.source.resolve_parts(&select, &self.options).await?;
-        let mut ordered = Ordered::new(&roster, &self.without, Shard::new(self.shard.clone()));
+        let mut ordered = Ordered::new(&sources, &self.without, Shard::new(self.shard.clone()));
+        if ordered.series.len() > self.options.series_limit {
+            let message = format!("more than {} series are selected", self.options.series_limit);
+            return Err(Error::new(ErrorKind::ResourcesExhausted, message).into());
+        }
         let histograms = (ordered.histograms > 0)
             .then(|| format!("native histograms of {} series are left out", ordered.histograms));
         for text in warnings.into_iter().chain(histograms) {
-            if !warned.contains(&text) {
-                out.warn(text.clone()).await?;
-                warned.push(text);
-            }
+            self.warn(out, warned, text).await?;
         }
         if let Some(last) = &out.last {
             ordered.behind(last);
         }
-        let parts = match runs {
-            PartRuns::Parts(parts) => parts,
-            PartRuns::Whole(plan) => {
-                let context = Arc::clone(&self.context);
-                let mut all = read(plan, roster.len(), self.range, context).await?;
-                let take = |&(_, at): &(Labels, u32)| std::mem::take(&mut all[at as usize]);
-                let chunks: Vec<Chunks> = ordered.series.iter().map(take).collect();
-                return Ok(out.slice(&ordered.series, chunks).await?);
-            }
-        };
+        let readers = sources.iter().map(|source| Reader::new(source, self.range, &self.context));
+        let readers = try_join_all(readers).await?;
         let most = |n: usize| SLICE_SAMPLES.end.min(SLICE_SAMPLES.start << (2 * n.min(8)));
-        let cuts = ordered.cut(&roster, most);
         // The next slice is read while the client takes this one.
-        let slices = stream::iter(cuts).map(|cut| {
-            let series = &ordered.series[cut];
-            let (parts, context) = (Arc::clone(&parts), Arc::clone(&self.context));
+        let slices = stream::iter(ordered.cut(&sources, most)).map(|cut| {
+            let (series, readers) = (&ordered.series[cut], &readers);
             async move {
-                let mut wanted: Vec<u32> = series.iter().map(|&(_, at)| at).collect();
-                wanted.sort_unstable();
-                let plan = parts.part(&wanted)?;
-                let mut all = read(plan, wanted.len(), self.range, context).await?;
-                let take = |(_, at): &(Labels, u32)| match wanted.binary_search(at) {
-                    Ok(place) => std::mem::take(&mut all[place]),
-                    Err(_) => Chunks::default(),
-                };
-                let chunks: Vec<Chunks> = series.iter().map(take).collect();
-                Ok::<_, Error>((series, chunks))
+                Ok::<_, Error>((series, read(readers, series, self.range, &self.context).await?))
             }
         });
         let mut slices = std::pin::pin!(slices.buffered(2));
         while let Some(slice) = slices.next().await {
             let (series, chunks) = slice?;
-            out.slice(series, chunks).await?;
+            self.slice(out, warned, series, chunks).await?;
             if out.left == 0 {
                 break;
             }
+        }
+        Ok(())
+    }
+
+    /// Series, ascending, and the chunks of each; what has equal labels is one.
+    async fn slice(
+        &self,
+        out: &mut Out,
+        warned: &mut Vec<String>,
+        series: &[Member],
+        chunks: Vec<SeriesChunks>,
+    ) -> Result<(), SliceError> {
+        let mut chunks = chunks.into_iter();
+        for same in series.chunk_by(|a, b| a.labels == b.labels) {
+            let mut wire = Vec::new();
+            for chunks in chunks.by_ref().take(same.len()) {
+                match chunks {
+                    SeriesChunks::Written(written) => wire.append(&mut written.wire()),
+                    SeriesChunks::Kept(kept) => {
+                        let (mut sent, failed) = relay::wire(&kept, self.aggregates);
+                        wire.append(&mut sent);
+                        if let Some(error) = failed {
+                            let error = error.context(format!("series {}", same[0].labels));
+                            if !self.options.partial_response {
+                                return Err(error.into());
+                            }
+                            self.warn(out, warned, error.to_string()).await?;
+                        }
+                    }
+                }
+            }
+            if wire.is_empty() {
+                continue;
+            }
+            if same.len() > 1 {
+                // Of equal times, the replica that sorts first comes first; a copy comes once.
+                wire.sort_by_key(|chunk| (chunk.min_time, chunk.max_time));
+                wire.dedup();
+            }
+            wire.shrink_to_fit();
+            out.series(&same[0].labels, wire).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends each warning once, and a few of them: a source may have one for each series.
+    async fn warn(
+        &self,
+        out: &mut Out,
+        warned: &mut Vec<String>,
+        text: String,
+    ) -> Result<(), Stop> {
+        if warned.len() < WARNINGS && !warned.contains(&text) {
+            out.warn(text.clone()).await?;
+            warned.push(text);
         }
         Ok(())
     }
@@ -240,29 +284,6 @@ struct Out {
 }
 
 impl Out {
-    /// Series, ascending, and the chunks of each; what has equal labels is one.
-    async fn slice(&mut self, series: &[(Labels, u32)], chunks: Vec<Chunks>) -> Result<(), Stop> {
-        let mut chunks = chunks.into_iter();
-        for same in series.chunk_by(|a, b| a.0 == b.0) {
-            let mut parts: Vec<Chunks> =
-                chunks.by_ref().take(same.len()).filter(|chunks| !chunks.is_empty()).collect();
-            let mut wire = match parts.pop() {
-                Some(only) if parts.is_empty() => only.wire(),
-                Some(last) => {
-                    parts.push(last);
-                    let mut all: Vec<_> = parts.into_iter().flat_map(Chunks::wire).collect();
-                    // Of equal times, the replica that sorts first comes first.
-                    all.sort_by_key(|chunk| (chunk.min_time, chunk.max_time));
-                    all
-                }
-                None => continue,
-            };
-            wire.shrink_to_fit();
-            self.series(&same[0].0, wire).await?;
-        }
-        Ok(())
-    }
-
     async fn series(
         &mut self,
         labels: &Labels,

@@ -46,20 +46,6 @@ impl Chunks {
     }
 }
 
-/// No chunk goes over a multiple of so many ms ([`cut`]).
-const WINDOW_MS: i64 = 2 * 3600 * 1000;
-
-/// What must be read so that the chunks of `range` are whole, as they are in native blocks: Thanos'
-/// querier applies counter resets to whole chunks, so what it computes depends on where they begin.
-pub(super) fn whole_windows(range: TimeRange) -> TimeRange {
-    if range.is_empty() {
-        return range;
-    }
-    let start = range.min.div_euclid(WINDOW_MS).saturating_mul(WINDOW_MS);
-    let end = range.max.div_euclid(WINDOW_MS).saturating_add(1).saturating_mul(WINDOW_MS);
-    TimeRange::new(start.min(range.min), end.saturating_sub(1).max(range.max))
-}
-
 /// Encodes runs, one series after another. A chunk that the samples so far do not fill waits for
 /// those of the next row, so where rows end leaves no trace in the chunks.
 #[derive(Debug)]

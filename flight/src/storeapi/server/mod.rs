@@ -19,6 +19,7 @@
 //! | `roster` | the series of an answer, in order |
 //! | `slices` | which of them are read together, and reading them |
 //! | `chunks` | runs to chunks |
+//! | `relay` | chunks that are sent on as they are kept |
 //! | `frames` | series to messages |
 //! | `answer` | the stream of an answer, from its first warning to its last series |
 //! | `shard` | which series belong to a shard |
@@ -30,6 +31,7 @@ mod chunks;
 mod failure;
 mod frames;
 pub mod info;
+mod relay;
 mod request;
 mod roster;
 pub mod service;

@@ -1,10 +1,10 @@
 //! What a request may say.
 
-use engine::model::{MatchOp, Matcher, TimeRange};
+use engine::model::{Aggregate, Aggregates, MatchOp, Matcher, TimeRange};
 use prost::Message;
 use prost_types::Any;
 use proto::thanos::label_matcher::Type;
-use proto::thanos::{LabelMatcher, PartialResponseStrategy, ShardInfo};
+use proto::thanos::{Aggr, LabelMatcher, PartialResponseStrategy, ShardInfo};
 use tonic::Status;
 
 /// Matchers, in the terms of the engine.
@@ -36,6 +36,21 @@ pub(super) fn aborts(strategy: i32, disabled: bool) -> Result<bool, Status> {
         Ok(PartialResponseStrategy::Abort) => Ok(true),
         Err(_) => Err(invalid(format!("unknown partial response strategy {strategy}"))),
     }
+}
+
+/// Which aggregates of downsampled series are wanted. Raw samples are always.
+pub(super) fn aggregates(given: &[i32]) -> Result<Aggregates, Status> {
+    given.iter().try_fold(Aggregates::NONE, |set, &number| {
+        Ok(match Aggr::try_from(number) {
+            Ok(Aggr::Raw) => set,
+            Ok(Aggr::Count) => set.and(Aggregate::Count),
+            Ok(Aggr::Sum) => set.and(Aggregate::Sum),
+            Ok(Aggr::Min) => set.and(Aggregate::Min),
+            Ok(Aggr::Max) => set.and(Aggregate::Max),
+            Ok(Aggr::Counter) => set.and(Aggregate::Counter),
+            Err(_) => return Err(invalid(format!("unknown aggregate {number}"))),
+        })
+    })
 }
 
 /// A limit; 0 is none.

@@ -3,35 +3,53 @@
 use std::ops::Range;
 
 use engine::model::Labels;
-use engine::source::{Roster, SeriesKind};
+use engine::source::{Parts, SeriesKind, SourceParts};
 use proto::thanos::Label;
 
 use super::shard::Shard;
 
-/// The series of a roster that are answered, ascending by their labels; several are one series of
-/// the answer where only replica labels told them apart.
+/// The series of all sources that are answered, ascending by their labels; several are one series of
+/// the answer where only replica labels told them apart, or where several sources have it.
 #[derive(Debug)]
 pub(super) struct Ordered {
-    /// Labels as they are answered, and the series' place in the roster.
-    pub(super) series: Vec<(Labels, u32)>,
+    pub(super) series: Vec<Member>,
     /// How many of the series have native histograms, which cannot be sent yet.
     pub(super) histograms: usize,
 }
 
+/// A series of one source.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Member {
+    /// Labels as they are answered.
+    pub(super) labels: Labels,
+    /// Which source has it.
+    pub(super) source: u32,
+    /// Its place in that source's roster.
+    pub(super) at: u32,
+}
+
 impl Ordered {
-    /// Orders `roster`; labels `without` are left out, and so is what is not in `shard`.
-    pub(super) fn new(roster: &Roster, without: &[String], mut shard: Option<Shard>) -> Self {
-        let mut series = Vec::with_capacity(roster.len());
+    /// Orders the rosters of `sources`; labels `without` are left out, and so is what is not in
+    /// `shard`.
+    pub(super) fn new(
+        sources: &[SourceParts],
+        without: &[String],
+        mut shard: Option<Shard>,
+    ) -> Self {
+        let mut series = Vec::with_capacity(sources.iter().map(|s| s.roster.len()).sum());
         let mut histograms = 0;
-        for at in 0..roster.len() {
-            let labels = stripped(roster.labels(at), without);
-            if shard.as_mut().is_some_and(|shard| !shard.has(&labels)) {
-                continue;
-            }
-            let kind = roster.kind(at);
-            histograms += usize::from(kind != SeriesKind::Float);
-            if kind != SeriesKind::Histogram {
-                series.push((labels, at as u32));
+        for (source, SourceParts { roster, samples }) in sources.iter().enumerate() {
+            let encoded = matches!(samples, Parts::Chunks(_));
+            for at in 0..roster.len() {
+                let labels = stripped(roster.labels(at), without);
+                if shard.as_mut().is_some_and(|shard| !shard.has(&labels)) {
+                    continue;
+                }
+                let kind = roster.kind(at);
+                histograms += usize::from(!encoded && kind != SeriesKind::Float);
+                if encoded || kind != SeriesKind::Histogram {
+                    series.push(Member { labels, source: source as u32, at: at as u32 });
+                }
             }
         }
         series.sort_unstable();
@@ -40,18 +58,23 @@ impl Ordered {
 
     /// Leaves out what is not behind `last`.
     pub(super) fn behind(&mut self, last: &Labels) {
-        let done = self.series.partition_point(|(labels, _)| labels <= last);
+        let done = self.series.partition_point(|member| member.labels <= *last);
         self.series.drain(..done);
     }
 
     /// Stretches of the series with about `samples(n)` samples each, `n` counting stretches; what is
     /// one series of the answer is in one stretch.
-    pub(super) fn cut(&self, roster: &Roster, most: impl Fn(usize) -> u64) -> Vec<Range<usize>> {
+    pub(super) fn cut(
+        &self,
+        sources: &[SourceParts],
+        most: impl Fn(usize) -> u64,
+    ) -> Vec<Range<usize>> {
         let mut cuts = Vec::new();
         let (mut start, mut sum) = (0, 0u64);
-        for (at, (labels, series)) in self.series.iter().enumerate() {
-            sum += roster.samples(*series as usize);
-            let is_last_of_labels = self.series.get(at + 1).is_none_or(|next| next.0 != *labels);
+        for (at, member) in self.series.iter().enumerate() {
+            sum += sources[member.source as usize].roster.samples(member.at as usize);
+            let is_last_of_labels =
+                self.series.get(at + 1).is_none_or(|next| next.labels != member.labels);
             if sum >= most(cuts.len()) && is_last_of_labels {
                 cuts.push(start..at + 1);
                 (start, sum) = (at + 1, 0);

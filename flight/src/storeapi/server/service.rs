@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status};
 
 use super::answer::{Answer, Frames};
 use super::failure::status;
-use super::request::{aborts, hints, invalid, limit, matchers, range, shard};
+use super::request::{aborts, aggregates, hints, invalid, limit, matchers, range, shard};
 use crate::grpc::{MAX_REQUEST_BYTES, MAX_RESPONSE_BYTES};
 use crate::http::Readiness;
 
@@ -124,11 +124,6 @@ impl Store for StoreService {
         let abort = aborts(request.partial_response_strategy, request.partial_response_disabled)?;
         hints::<SeriesRequestHints>(request.hints.as_ref(), "SeriesRequestHints")?;
         shard(request.shard_info.as_ref())?;
-        for &aggregate in &request.aggregates {
-            if proto::thanos::Aggr::try_from(aggregate).is_err() {
-                return Err(invalid(format!("unknown aggregate {aggregate}")));
-            }
-        }
         let answer = Answer {
             source: Arc::clone(&self.source),
             context: Arc::clone(&self.context),
@@ -138,6 +133,8 @@ impl Store for StoreService {
             without: request.without_replica_labels,
             shard: request.shard_info,
             skip_chunks: request.skip_chunks,
+            aggregates: aggregates(&request.aggregates)?,
+            max_resolution: request.max_resolution_window.max(0),
             limit: limit("limit", request.limit)?,
             batch_size: limit("response_batch_size", request.response_batch_size)?,
         };

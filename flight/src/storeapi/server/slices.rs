@@ -1,4 +1,4 @@
-//! Reading some series of a roster and encoding their samples.
+//! Reading some of an answer's series, as chunks.
 
 use std::sync::Arc;
 
@@ -8,15 +8,107 @@ use arrow::record_batch::RecordBatch;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
 use engine::model::TimeRange;
+use engine::source::{ChunkParts, EncodedChunk, Parts, RunParts, SourceParts};
 use engine::{Error, Result};
 use futures::StreamExt;
+use futures::future::try_join_all;
 use tokio::task::JoinSet;
 
 use super::chunks::{ChunkWriter, Chunks};
+use super::roster::Member;
+
+/// One source of an answer.
+#[derive(Debug)]
+pub(super) enum Reader {
+    /// Its samples are read and encoded.
+    Runs(Arc<dyn RunParts>),
+    /// Its chunks are sent on as they are kept.
+    Kept(Arc<dyn ChunkParts>),
+    /// All of them are read already, in the roster's order.
+    Read(Vec<Chunks>),
+}
+
+/// The chunks of one series.
+#[derive(Debug)]
+pub(super) enum SeriesChunks {
+    Written(Chunks),
+    Kept(Vec<EncodedChunk>),
+}
+
+impl Reader {
+    /// Of a source that cannot be read in parts, all is read at once.
+    pub(super) async fn new(
+        source: &SourceParts,
+        range: TimeRange,
+        context: &Arc<TaskContext>,
+    ) -> Result<Self> {
+        Ok(match &source.samples {
+            Parts::Runs(runs) => Self::Runs(Arc::clone(runs)),
+            Parts::Chunks(chunks) => Self::Kept(Arc::clone(chunks)),
+            Parts::Whole(plan) => {
+                let (plan, context) = (Arc::clone(plan), Arc::clone(context));
+                Self::Read(encode(plan, source.roster.len(), range, context).await?)
+            }
+        })
+    }
+
+    /// The chunks of each of `series`, ascending.
+    async fn read(
+        &self,
+        series: &[u32],
+        range: TimeRange,
+        context: &Arc<TaskContext>,
+    ) -> Result<Vec<SeriesChunks>> {
+        match self {
+            Self::Runs(runs) => {
+                let plan = runs.part(series)?;
+                let all = encode(plan, series.len(), range, Arc::clone(context)).await?;
+                Ok(all.into_iter().map(SeriesChunks::Written).collect())
+            }
+            Self::Kept(chunks) => {
+                Ok(chunks.part(series).await?.into_iter().map(SeriesChunks::Kept).collect())
+            }
+            Self::Read(all) => {
+                let of = |&at: &u32| SeriesChunks::Written(all[at as usize].clone());
+                Ok(series.iter().map(of).collect())
+            }
+        }
+    }
+}
+
+/// The chunks of each of `members`, in their order, read from all sources at once.
+pub(super) async fn read(
+    readers: &[Reader],
+    members: &[Member],
+    range: TimeRange,
+    context: &Arc<TaskContext>,
+) -> Result<Vec<SeriesChunks>> {
+    let mut wanted: Vec<Vec<(u32, usize)>> = vec![Vec::new(); readers.len()];
+    for (place, member) in members.iter().enumerate() {
+        wanted[member.source as usize].push((member.at, place));
+    }
+    let reads = readers.iter().zip(&mut wanted).filter(|(_, wanted)| !wanted.is_empty());
+    let reads = reads.map(|(reader, wanted)| async move {
+        wanted.sort_unstable();
+        let series: Vec<u32> = wanted.iter().map(|&(at, _)| at).collect();
+        let chunks = reader.read(&series, range, context).await?;
+        if chunks.len() != wanted.len() {
+            let message = format!("chunks of {} series, not {}", chunks.len(), wanted.len());
+            return Err(Error::internal(message));
+        }
+        Ok(wanted.iter().map(|&(_, place)| place).zip(chunks).collect::<Vec<_>>())
+    });
+    let mut all: Vec<SeriesChunks> = Vec::new();
+    all.resize_with(members.len(), || SeriesChunks::Kept(Vec::new()));
+    for (place, chunks) in try_join_all(reads).await?.into_iter().flatten() {
+        all[place] = chunks;
+    }
+    Ok(all)
+}
 
 /// Runs a plan of `series` series to its end, each partition on its own task. Out come the chunks of
 /// each that overlap `range`.
-pub(super) async fn read(
+async fn encode(
     plan: Arc<dyn ExecutionPlan>,
     series: usize,
     range: TimeRange,

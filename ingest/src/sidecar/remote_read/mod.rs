@@ -25,7 +25,8 @@ use async_trait::async_trait;
 use engine::chunk::Encoding;
 use engine::model::{Labels, Matcher, TimeRange};
 use engine::source::{
-    ChunkBuffer, EncodedChunk, Extent, Listing, Resolved, Select, SelectOptions, SeriesSource,
+    ChunkBuffer, EncodedChunk, Extent, Listing, Resolved, ResolvedParts, Select, SelectOptions,
+    SeriesSource, kept_parts,
 };
 use engine::{Error, Result};
 use prost::Message as _;
@@ -69,6 +70,26 @@ impl RemoteRead {
     /// Part of `range` that is served.
     fn served(&self, range: TimeRange) -> TimeRange {
         TimeRange::new(range.min.max(self.peer.range().min), range.max)
+    }
+
+    /// The answer to `select` in `range`.
+    async fn buffered(
+        &self,
+        select: &Select,
+        range: TimeRange,
+        options: &SelectOptions,
+    ) -> Result<ChunkBuffer> {
+        let external = self.peer.labels();
+        let mut buffer = ChunkBuffer::new(options, MAX_BUFFERED);
+        if let Checked::Ask(matchers) = check(&select.matchers, &external) {
+            if matchers.is_empty() {
+                return Err(no_matchers());
+            }
+            if !range.is_empty() {
+                self.read(&matchers, range, &external, &mut buffer).await?;
+            }
+        }
+        Ok(buffer)
     }
 
     async fn read(
@@ -184,18 +205,19 @@ impl SeriesSource for RemoteRead {
     }
 
     async fn resolve(&self, select: &Select, options: &SelectOptions) -> Result<Resolved> {
-        let external = self.peer.labels();
         let range = self.served(select.range);
-        let mut buffer = ChunkBuffer::new(options, MAX_BUFFERED);
-        if let Checked::Ask(matchers) = check(&select.matchers, &external) {
-            if matchers.is_empty() {
-                return Err(no_matchers());
-            }
-            if !range.is_empty() {
-                self.read(&matchers, range, &external, &mut buffer).await?;
-            }
-        }
+        let buffer = self.buffered(select, range, options).await?;
         buffer.resolve(&Select { range, ..select.clone() }, options, Vec::new())
+    }
+
+    async fn resolve_parts(
+        &self,
+        select: &Select,
+        options: &SelectOptions,
+    ) -> Result<ResolvedParts> {
+        let range = self.served(select.range);
+        let buffer = self.buffered(select, range, options).await?;
+        Ok(kept_parts(buffer.series(), range, Vec::new(), Box::new(())))
     }
 
     async fn series(
