@@ -1,7 +1,9 @@
 //! Decoding of chunks into columns, and encoding of columns into chunks.
 
 use criterion::{Criterion, Throughput};
-use engine::chunk::{Encoding, Floats, XorEncoder};
+use engine::block::histogram::{HistogramColumns, histogram_array};
+use engine::chunk::{Encoding, Floats, HistogramEncoder, XorEncoder};
+use engine::model::{CounterResetHint, Histogram, HistogramCounts, Span};
 
 use crate::tsdb_block::{Values, chunks};
 
@@ -51,5 +53,49 @@ pub(crate) fn chunk_encode(criterion: &mut Criterion) {
             });
         });
     }
+    let (ts, histograms) = growing(2_000);
+    let array = histogram_array(&histograms).expect("histograms");
+    let columns = HistogramColumns::of(&array).expect("columns");
+    let views: Vec<_> = (0..ts.len()).map(|row| columns.view(row).expect("a histogram")).collect();
+    let mut encoder = HistogramEncoder::default();
+    group.throughput(Throughput::Elements(ts.len() as u64));
+    group.bench_function("histogram/20 buckets", |bencher| {
+        bencher.iter(|| {
+            let (mut at, mut bytes) = (0, 0);
+            encoder.begin();
+            while at < ts.len() {
+                at += encoder.next_chunk(&ts[at..], &views[at..], false);
+                bytes += encoder.bytes().len();
+            }
+            bytes
+        });
+    });
     group.finish();
+}
+
+/// A counter of 20 buckets, of which a few grow from scrape to scrape.
+fn growing(samples: i64) -> (Vec<i64>, Vec<Histogram>) {
+    let mut positive = vec![0i64; 20];
+    let histogram = |t: i64| {
+        for step in 0..5 {
+            positive[((t * 7 + step * step) % 20) as usize] += (t * 31 + step) % 40;
+        }
+        let count = positive.iter().sum::<i64>() as u64;
+        Histogram {
+            counter_reset_hint: CounterResetHint::Unknown,
+            schema: 3,
+            zero_threshold: 2f64.powi(-128),
+            sum: count as f64 * 0.37,
+            positive_spans: vec![Span { offset: -4, length: 12 }, Span { offset: 3, length: 8 }],
+            negative_spans: vec![],
+            custom_values: vec![],
+            counts: HistogramCounts::Int {
+                count,
+                zero_count: 0,
+                positive: positive.clone(),
+                negative: vec![],
+            },
+        }
+    };
+    ((0..samples).map(|t| t * 15_000).collect(), (0..samples).map(histogram).collect())
 }

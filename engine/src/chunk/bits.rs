@@ -128,7 +128,7 @@ impl<'a> Bits<'a> {
 }
 
 /// Payload bits behind 0 to 8 ones.
-const VARBIT_WIDTHS: [u32; 9] = [0, 3, 6, 9, 12, 18, 25, 56, 64];
+pub(super) const VARBIT_WIDTHS: [u32; 9] = [0, 3, 6, 9, 12, 18, 25, 56, 64];
 
 /// The signed number that `width` bits hold where the range is `-(2^(w-1)-1) ..= 2^(w-1)`
 /// (`bitRange` in `xor.go`), not two's complement.

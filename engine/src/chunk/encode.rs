@@ -19,13 +19,13 @@ const HEAD_BYTES: usize = 2 + 10 + 8 + 10;
 /// 25 % of 120 samples the end is foreseen so that the chunks of two hours are of equal length.
 pub fn cut(ts: &[i64]) -> usize {
     let Some(&start) = ts.first() else { return 0 };
-    let end = (start.div_euclid(RANGE_MS)).saturating_add(1).saturating_mul(RANGE_MS);
+    let end = range_end(start);
     let first = &ts[..ts.len().min(SAMPLES / 4)];
     let certain = first.partition_point(|&t| t < end);
     if certain < SAMPLES / 4 {
         return certain;
     }
-    let end = foreseen(start, ts[SAMPLES / 4 - 1], end);
+    let end = foreseen(start, ts[SAMPLES / 4 - 1], end, 4.0);
     let most = &ts[..ts.len().min(2 * SAMPLES)];
     // A foreseen end that has passed already ends the chunk where it stands.
     most.partition_point(|&t| t < end).max(SAMPLES / 4)
@@ -42,10 +42,16 @@ pub fn whole_windows(range: TimeRange) -> TimeRange {
     TimeRange::new(start.min(range.min), end.saturating_sub(1).max(range.max))
 }
 
-/// `computeChunkEndTime` of a chunk that is a quarter full.
-fn foreseen(start: i64, now: i64, end: i64) -> i64 {
+/// Where the range of chunks ends that `start` lies in, in ms (`rangeForTimestamp`).
+pub(super) fn range_end(start: i64) -> i64 {
+    start.div_euclid(RANGE_MS).saturating_add(1).saturating_mul(RANGE_MS)
+}
+
+/// When a chunk should end that began at `start` and will be full after `ratio` times what it has
+/// `now`, so that those up to `end` are of equal length (`computeChunkEndTime`).
+pub(super) fn foreseen(start: i64, now: i64, end: i64, ratio: f64) -> i64 {
     let whole = end.saturating_sub(start) as f64;
-    let chunks = whole / ((now.saturating_sub(start).saturating_add(1)) as f64 * 4.0);
+    let chunks = whole / ((now.saturating_sub(start).saturating_add(1)) as f64 * ratio);
     if chunks <= 1.0 { end } else { (start as f64 + whole / chunks.floor()) as i64 }
 }
 
@@ -100,7 +106,7 @@ fn stream(buffer: &mut [u8], ts: &[i64], values: &[f64], full: usize) -> (usize,
     let mut t = second_ts;
     let mut delta = t.wrapping_sub(first_ts);
     bits.uvarint(delta as u64);
-    let mut window = Window { leading: 0, width: 0, trailing: 64 };
+    let mut window = Window::NONE;
     let next = values[1].to_bits();
     put_value(&mut bits, 0, 0, value ^ next, &mut window);
     value = next;
@@ -135,15 +141,26 @@ fn stream(buffer: &mut [u8], ts: &[i64], values: &[f64], full: usize) -> (usize,
 
 /// The significant bits that the last values shared. One that is wider than 64 bits fits nothing.
 #[derive(Debug, Clone, Copy)]
-struct Window {
+pub(super) struct Window {
     leading: u32,
     width: u32,
     trailing: u32,
 }
 
+impl Window {
+    /// A stream begins without one.
+    pub(super) const NONE: Self = Self { leading: 0, width: 0, trailing: 64 };
+}
+
 /// Writes `n` bits of `head` (0 to 24) and then a value's XOR with the one before (`xorWrite`).
 #[inline(always)]
-fn put_value(bits: &mut BitWriter<'_>, head: u64, n: u32, xor: u64, window: &mut Window) {
+pub(super) fn put_value(
+    bits: &mut BitWriter<'_>,
+    head: u64,
+    n: u32,
+    xor: u64,
+    window: &mut Window,
+) {
     if xor == 0 {
         return bits.put(head << 1, n + 1);
     }
@@ -163,12 +180,12 @@ fn put_value(bits: &mut BitWriter<'_>, head: u64, n: u32, xor: u64, window: &mut
 
 /// The range of `n` bits is `-(2^(n-1)-1) ..= 2^(n-1)` (`bitRange`).
 #[inline(always)]
-fn in_range(value: i64, n: u32) -> bool {
+pub(super) fn in_range(value: i64, n: u32) -> bool {
     let half = 1i64 << (n - 1);
     -half < value && value <= half
 }
 
 #[inline(always)]
-fn low(value: i64, n: u32) -> u64 {
+pub(super) fn low(value: i64, n: u32) -> u64 {
     value as u64 & ((1 << n) - 1)
 }

@@ -1,7 +1,8 @@
 //! Chunks: a few dozen to a few hundred samples of one series, in one of six encodings
 //! (`tsdb/chunkenc`), or those of its aggregates ([`AggregateChunks`]).
 //!
-//! The encoder of XOR chunks takes columns ([`XorEncoder`]); the others are only read.
+//! Encoders take columns: [`XorEncoder`] floats, [`HistogramEncoder`] native histograms. The
+//! encodings with start timestamps and XOR2 are only read.
 //!
 //! Decoders write flat columns: timestamps, values and start timestamps as slices that are used again
 //! for every chunk, histograms as [`crate::model::Histogram`]s.
@@ -11,6 +12,7 @@ mod bits;
 mod encode;
 mod float_histogram;
 mod histogram;
+mod histogram_encode;
 mod layout;
 mod start_times;
 mod writer;
@@ -25,6 +27,7 @@ use crate::{Error, Result};
 
 pub use aggregates::AggregateChunks;
 pub use encode::{XorEncoder, cut, whole_windows};
+pub use histogram_encode::HistogramEncoder;
 
 /// How a chunk is encoded (`chunkenc.Encoding`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,9 @@
 //!
 //! Bits are gathered in a word and leave it eight bytes at a time.
 
+use super::bits::VARBIT_WIDTHS;
+use super::encode::{in_range, low};
+
 /// A stream of bits that is being written into a buffer. What does not fit is dropped and counted
 /// all the same, so the caller makes the buffer long enough beforehand.
 #[derive(Debug)]
@@ -58,6 +61,36 @@ impl<'a> BitWriter<'a> {
         self.uvarint((value << 1 ^ value >> 63) as u64);
     }
 
+    /// A signed number in Prometheus' bit buckets (`putVarbitInt`).
+    #[inline]
+    pub(super) fn varbit_int(&mut self, value: i64) {
+        let fits = |width: u32| value == 0 || (width > 0 && in_range(value, width));
+        self.varbit(fits, |width| low(value, width), value as u64);
+    }
+
+    /// An unsigned number in Prometheus' bit buckets (`putVarbitUint`).
+    #[inline]
+    pub(super) fn varbit_uint(&mut self, value: u64) {
+        self.varbit(|width| value >> width == 0, |_| value, value);
+    }
+
+    /// Writes as many ones as there are narrower buckets, a zero, and the number's bits in the first
+    /// bucket that it fits.
+    #[inline(always)]
+    fn varbit(&mut self, fits: impl Fn(u32) -> bool, bits: impl Fn(u32) -> u64, whole: u64) {
+        for (ones, &width) in VARBIT_WIDTHS[..8].iter().enumerate() {
+            if fits(width) {
+                // Of `ones` ones and a zero, as a number.
+                let prefix = (1u64 << (ones + 1)) - 2;
+                let n = ones as u32 + 1 + width;
+                return self
+                    .put(if width == 0 { prefix } else { prefix << width | bits(width) }, n);
+            }
+        }
+        self.put(0xff, 8);
+        self.put(whole, 64);
+    }
+
     /// How many bytes the stream has so far, the one that is not full included.
     #[inline(always)]
     pub(super) fn len(&self) -> usize {
@@ -104,6 +137,25 @@ mod tests {
             }
             let padding = bits.left() as u32;
             prop_assert!(padding < 8 && (padding == 0 || bits.read(padding) == 0));
+        }
+
+        #[test]
+        fn varbits_are_those_of_the_reader(
+            numbers in prop::collection::vec((any::<u64>(), 0u32..64), 0..40),
+        ) {
+            let numbers: Vec<u64> = numbers.into_iter().map(|(bits, n)| bits >> n).collect();
+            let mut buffer = vec![0; 40 * 2 * 9 + 8];
+            let mut writer = BitWriter::new(&mut buffer);
+            for &number in &numbers {
+                writer.varbit_uint(number);
+                writer.varbit_int((number as i64).wrapping_neg());
+            }
+            let length = writer.finish();
+            let mut bits = Bits::new(&buffer[..length]);
+            for &number in &numbers {
+                prop_assert_eq!(bits.varbit_uint(), number);
+                prop_assert_eq!(bits.varbit_int(), (number as i64).wrapping_neg());
+            }
         }
 
         #[test]

@@ -52,3 +52,44 @@ pub struct Histogram {
     /// The counts.
     pub counts: HistogramCounts,
 }
+
+/// Spans as two columns of one length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spans<'a> {
+    /// For each span what [`Span::offset`] is.
+    pub offsets: &'a [i32],
+    /// For each span how many buckets it has.
+    pub lengths: &'a [i32],
+}
+
+/// The counts of a histogram that lie elsewhere; else as [`HistogramCounts`].
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(missing_docs, reason = "the fields are those of HistogramCounts")]
+pub enum CountsView<'a> {
+    /// Of an integer histogram.
+    Int { count: u64, zero_count: u64, positive: &'a [i64], negative: &'a [i64] },
+    /// Of a float histogram.
+    Float { count: f64, zero_count: f64, positive: &'a [f64], negative: &'a [f64] },
+}
+
+/// A [`Histogram`] whose lists lie elsewhere: in columns. Spans have as many buckets as there are
+/// counts.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HistogramView<'a> {
+    /// What is known of resets.
+    pub counter_reset_hint: CounterResetHint,
+    /// Resolution: -4 to 8 exponential, -53 custom bounds.
+    pub schema: i32,
+    /// Width of the zero bucket.
+    pub zero_threshold: f64,
+    /// Sum of observations, or the stale marker's bits.
+    pub sum: f64,
+    /// Buckets above zero.
+    pub positive: Spans<'a>,
+    /// Buckets below zero.
+    pub negative: Spans<'a>,
+    /// Upper bounds, for schema -53 only.
+    pub custom_values: &'a [f64],
+    /// The counts.
+    pub counts: CountsView<'a>,
+}

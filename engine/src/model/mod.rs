@@ -9,7 +9,9 @@ mod matcher;
 mod time;
 
 pub use aggregate::{Aggregate, Aggregates};
-pub use histogram::{CounterResetHint, Histogram, HistogramCounts, Span};
+pub use histogram::{
+    CounterResetHint, CountsView, Histogram, HistogramCounts, HistogramView, Span, Spans,
+};
 pub use label_table::{ABSENT, LabelColumn, LabelTable};
 pub use labels::{Label, Labels, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher};

@@ -3,6 +3,7 @@
 //
 //	prometheus write -out DIR [-kind KIND] [-seed N]   write TSDB blocks
 //	prometheus dump -block DIR                         print every series and sample of a block
+//	prometheus chunks -block DIR                       print every chunk of a block
 //	prometheus eval -blocks DIR                        answer PromQL from stdin over blocks
 //
 // A subcommand lives in a file of its name and registers itself in commands.
@@ -16,9 +17,10 @@ import (
 
 // commands maps a subcommand's name to its run function, which gets the arguments after the name.
 var commands = map[string]func(args []string) error{
-	"dump":  dump,
-	"eval":  eval,
-	"write": write,
+	"chunks": listChunks,
+	"dump":   dump,
+	"eval":   eval,
+	"write":  write,
 }
 
 func main() {
