@@ -13,8 +13,13 @@ use crate::support;
 
 /// Writes the block `kind` of the Go module into `dir` and returns its folder.
 pub(crate) fn write_block(dir: &Path, kind: &str) -> PathBuf {
+    write_seeded(dir, kind, 1)
+}
+
+/// The same with other samples for each `seed`.
+pub(crate) fn write_seeded(dir: &Path, kind: &str, seed: u64) -> PathBuf {
     let status = Command::new(support::go_program("prometheus"))
-        .args(["write", "-kind", kind, "-out"])
+        .args(["write", "-kind", kind, "-seed", &seed.to_string(), "-out"])
         .arg(dir)
         .status()
         .expect("the Go program runs");

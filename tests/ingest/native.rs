@@ -1,16 +1,22 @@
 //! Native blocks in a bucket, read in place, answer as the blocks that they are converted to.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{Float64Type, Int64Type, UInt32Type};
+use datafusion::execution::TaskContext;
+use datafusion::physical_plan::collect;
 use engine::block::BlockId;
+use engine::block::histogram::HistogramColumns;
 use engine::bucket::Bucket;
 use engine::catalog::{Catalog, CatalogSettings, Snapshot};
-use engine::model::{Aggregates, Labels, MatchOp, Matcher, TimeRange};
+use engine::model::{Aggregates, HistogramView, Labels, MatchOp, Matcher, TimeRange};
 use engine::scan::BlockCache;
-use engine::source::{BucketSource, Columns, Select, SelectOptions, SeriesSource};
+use engine::source::{BucketSource, Columns, Select, SelectOptions, SeriesSource, histograms_of};
 use engine::{ErrorKind, Result};
 use ingest::native::{NativeCatalog, NativeSource};
 use object_store::local::LocalFileSystem;
@@ -88,7 +94,8 @@ impl Place {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a folder.
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("the folder") {
         let entry = entry.expect("an entry").path();
@@ -207,11 +214,59 @@ async fn damaged_blocks_are_set_aside() {
     assert_eq!(catalog.set_aside().len(), 2);
 }
 
+/// Who asks for floats is told of histograms; who asks for both gets those that the converted block
+/// has, in the same order.
 #[tokio::test(flavor = "multi_thread")]
 async fn native_histograms_are_not_passed_over() {
     let place = Place::new();
     place.add("encodings", "a");
-    let (_, native) = place.only().await;
+    place.convert();
+    let ((_, converted), (_, native)) = (place.converted().await, place.only().await);
     let error = seen(native.as_ref(), &everything()).await.expect_err("histograms");
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    let both = Select { columns: Columns::Samples, ..everything() };
+    let expected = lines(&converted, &both).await;
+    let got = lines(native.as_ref(), &both).await;
+    let histograms = expected.values().flatten().filter(|(_, text)| text.contains("Span")).count();
+    assert!(histograms > 10_000, "{histograms} histograms");
+    assert!(got.keys().eq(expected.keys()));
+    for (labels, expected) in &expected {
+        assert!(got[labels] == *expected, "{labels}");
+    }
+}
+
+/// The samples of all series as text, in order of time.
+async fn lines(source: &dyn SeriesSource, select: &Select) -> BTreeMap<String, Vec<(i64, String)>> {
+    let options = SelectOptions { dedup: false, ..SelectOptions::default() };
+    let resolved = source.resolve(select, &options).await.expect("an answer");
+    let mut all: BTreeMap<String, Vec<(i64, String)>> = BTreeMap::new();
+    let batches = collect(resolved.runs, Arc::new(TaskContext::default())).await.expect("samples");
+    for batch in batches {
+        let series = batch.column(0).as_primitive::<UInt32Type>();
+        let (ts, values) = (batch.column(1).as_list::<i32>(), batch.column(2).as_list::<i32>());
+        let (lists, structs) = histograms_of(&batch).expect("a run batch").expect("histograms");
+        let columns = HistogramColumns::of(structs).expect("columns");
+        for row in 0..batch.num_rows() {
+            let ts = ts.value(row).as_primitive::<Int64Type>().values().to_vec();
+            let texts: Vec<String> = if lists.is_valid(row) {
+                let ends = lists.value_offsets();
+                let text = |at: i32| {
+                    let view = columns.view(at as usize).expect("a histogram");
+                    // NaN has many forms.
+                    format!("{:x} {:?}", view.sum.to_bits(), HistogramView { sum: 0.0, ..view })
+                };
+                (ends[row]..ends[row + 1]).map(text).collect()
+            } else {
+                let values = values.value(row);
+                let values = values.as_primitive::<Float64Type>().values().iter();
+                values.map(|value| format!("{:x}", value.to_bits())).collect()
+            };
+            assert_eq!(ts.len(), texts.len());
+            let labels = resolved.roster.labels(series.value(row) as usize).to_string();
+            let samples = all.entry(labels).or_default();
+            assert!(samples.last().map(|(t, _)| *t) < ts.first().copied(), "in order of time");
+            samples.extend(ts.into_iter().zip(texts));
+        }
+    }
+    all
 }

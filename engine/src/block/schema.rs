@@ -47,6 +47,14 @@ pub mod samples {
     pub const START_TS: usize = 5;
 }
 
+/// The columns (leaves) of `histograms.parquet` that are read by number.
+pub mod histograms {
+    /// `ts`: timestamp in ms, UTC.
+    pub const TS: usize = 3;
+    /// `sum`: f64, or the stale marker's bits.
+    pub const SUM: usize = 9;
+}
+
 /// Keys of the key-value metadata in the footers.
 pub mod keys {
     /// The format's version.

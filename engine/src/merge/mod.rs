@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Thanos' penalty dedup wants overlapping pieces as they are (`dedup.NewOverlapSplit` deals them to
-//! pseudo replicas): then nothing is merged here.
+//! pseudo replicas): then nothing is merged here but the floats and the native histograms of one
+//! block, which lie in two files and follow each other in time.
 
 mod algo;
 mod stream;

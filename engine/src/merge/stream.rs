@@ -12,6 +12,7 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 
 use super::algo::{Sorted, Taken, merge};
 use crate::Result;
+use crate::block::BlockId;
 use crate::scan::ScanPlan;
 use crate::scan::frame::{Rearrange, drive, properties, run_operator};
 use crate::scan::group::{Group, Grouper};
@@ -41,7 +42,7 @@ impl MergeExec {
     }
 
     fn merges(&self) -> bool {
-        self.plan.overlaps && self.plan.settings.dedup != Some(DedupFunc::Penalty)
+        self.plan.mixed || (self.plan.overlaps && !keeps_pieces(&self.plan))
     }
 }
 
@@ -99,7 +100,14 @@ impl Rearrange for Passing {
     }
 }
 
+/// Whether overlapping blocks stay apart.
+fn keeps_pieces(plan: &ScanPlan) -> bool {
+    plan.settings.dedup == Some(DedupFunc::Penalty)
+}
+
 struct Merging {
+    /// For each file: which block it belongs to, if blocks stay apart.
+    blocks: Option<Vec<BlockId>>,
     /// For each file: which wins on equal timestamps.
     ranks: Vec<u32>,
     series: Grouper,
@@ -112,14 +120,17 @@ impl Merging {
     fn new(plan: &ScanPlan) -> Self {
         let mut order: Vec<usize> = (0..plan.files.len()).collect();
         order.sort_by_key(|&at| {
-            let meta = &plan.files[at].block.meta;
+            let meta = &plan.files[at].open.block.meta;
             (meta.compaction.level, meta.ulid)
         });
         let mut ranks = vec![0; order.len()];
         for (rank, file) in order.into_iter().enumerate() {
             ranks[file] = rank as u32;
         }
+        let blocks = keeps_pieces(plan)
+            .then(|| plan.files.iter().map(|file| file.open.block.meta.ulid).collect());
         Self {
+            blocks,
             ranks,
             series: Grouper::default(),
             taken: Vec::new(),
@@ -137,7 +148,16 @@ impl Merging {
         }
         let replica = |&(batch, at): &(usize, usize)| batches[batch].replica[at];
         for of_replica in runs.chunk_by(|a, b| replica(a) == replica(b)) {
-            self.replica(&batches, of_replica);
+            let Some(blocks) = self.blocks.take() else {
+                self.replica(&batches, of_replica);
+                continue;
+            };
+            // Only the floats and the histograms of one block are merged.
+            let block = |&(batch, at): &(usize, usize)| blocks[batches[batch].file[at] as usize];
+            for of_block in of_replica.chunk_by(|a, b| block(a) == block(b)) {
+                self.replica(&batches, of_block);
+            }
+            self.blocks = Some(blocks);
         }
         Ok(())
     }

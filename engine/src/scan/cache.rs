@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use moka::future::Cache;
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
 use super::pages::PageTable;
-use crate::block::schema::samples;
+use crate::block::schema::{histograms, samples};
 use crate::block::{Block, BlockId, BlockMeta};
 use crate::bucket::Bucket;
 use crate::{Error, Result};
@@ -17,6 +18,10 @@ pub struct OpenBlock {
     pub block: Block,
     pub(super) ts: PageTable,
     pub(super) values: PageTable,
+    pub(super) histogram_ts: PageTable,
+    pub(super) histogram_sums: PageTable,
+    /// How `histograms.parquet` is read; none if there is none.
+    pub(super) histograms: Option<ArrowReaderMetadata>,
 }
 
 impl OpenBlock {
@@ -29,11 +34,20 @@ impl OpenBlock {
             ),
             None => (PageTable::default(), PageTable::default()),
         };
-        Ok(Self { block, ts, values })
+        let (histogram_ts, histogram_sums, histograms) = match &block.histograms {
+            Some(file) => (
+                PageTable::new::<i64>(file, histograms::TS)?,
+                PageTable::new::<f64>(file, histograms::SUM)?,
+                Some(file.arrow_metadata()?),
+            ),
+            None => (PageTable::default(), PageTable::default(), None),
+        };
+        Ok(Self { block, ts, values, histogram_ts, histogram_sums, histograms })
     }
 
     fn memory_size(&self) -> usize {
-        self.block.memory_size() + self.ts.memory_size() + self.values.memory_size()
+        let tables = [&self.ts, &self.values, &self.histogram_ts, &self.histogram_sums];
+        self.block.memory_size() + tables.map(PageTable::memory_size).iter().sum::<usize>()
     }
 }
 

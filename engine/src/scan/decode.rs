@@ -137,7 +137,9 @@ impl<N: Number> Decoder<N> {
                     .unpack(at, bytes.dictionary.as_ref(), &bytes.bytes, &mut self.fast)
                     .map_err(|error| pages.plan.blame(stretch.file, error))?;
                 let decoded = Arc::new(decoded);
-                if let Some(shelf) = &self.shelf {
+                // Nobody reads the sums of histograms by themselves later.
+                let whole = !pages.plan.files[file].histograms;
+                if let Some(shelf) = self.shelf.as_ref().filter(|_| whole) {
                     shelf.put(number, &decoded);
                 }
                 held.decoded = Some(decoded);

@@ -50,7 +50,7 @@ impl ScanExec {
 impl DisplayAs for ScanExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plan = &self.plan;
-        let (blocks, series) = (plan.files.len(), plan.series());
+        let (blocks, series) = (plan.blocks(), plan.series());
         let range = plan.settings.range;
         write!(f, "ScanExec: blocks={blocks}, series={series}, ")?;
         write!(f, "range=[{}, {}], columns=[ts]", range.min, range.max)?;

@@ -9,7 +9,9 @@
 //!
 //! Between the operators flow **located runs** ([`located`]): stretches of consecutive rows of one
 //! file that belong to one series, with their timestamps. Where a sample lies stays known to the
-//! end, so values are read once, and only for what dedup took.
+//! end, so values are read once, and only for what dedup took. Where native histograms are asked for
+//! too, runs of `histograms.parquet` flow beside those of `samples.parquet`, and only `ValuesExec` looks
+//! at which file a run lies in ([`files`], [`histograms`]).
 //!
 //! A scan never searches in samples. The label index of a block gives the rows of each series; the
 //! page index gives the pages; these are fetched in waves under a byte budget ([`wave`]), checked
@@ -24,8 +26,10 @@ mod cache;
 pub(crate) mod decode;
 mod exec;
 mod fast;
+mod files;
 pub(crate) mod frame;
 pub(crate) mod group;
+mod histograms;
 pub(crate) mod located;
 mod pages;
 mod plan;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::cache::{BlockCache, OpenBlock};
+use super::files::{Filed, PlanFile, filed};
 use super::located::BATCH_SAMPLES;
 use super::shelf::Shelf;
 use crate::block::Run;
@@ -57,10 +58,12 @@ impl ScanSettings {
 #[derive(Debug)]
 pub(crate) struct ScanPlan {
     pub(crate) bucket: Bucket,
-    pub(crate) files: Vec<Arc<OpenBlock>>,
+    pub(crate) files: Vec<PlanFile>,
     pub(crate) settings: ScanSettings,
     /// Whether a replica may have several samples of one time, in different blocks.
     pub(crate) overlaps: bool,
+    /// Whether a series has floats and histograms in one block: its runs of both files alternate.
+    pub(crate) mixed: bool,
     /// Whether some series has more than one replica.
     pub(crate) replicated: bool,
     /// By series, then replica, then time.
@@ -92,7 +95,9 @@ impl ScanPlan {
         roster: &Roster,
         pieces: Pieces,
     ) -> Self {
-        let Pieces { files, pieces, offsets, overlaps } = pieces;
+        let overlaps = pieces.overlaps;
+        let histograms = settings.columns == Columns::Samples;
+        let Filed { files, pieces, offsets, mixed } = filed(pieces, histograms);
         let replicated = offsets.windows(2).any(|w| {
             let of_series = &pieces[w[0] as usize..w[1] as usize];
             of_series.windows(2).any(|pair| pair[0].replica != pair[1].replica)
@@ -103,6 +108,7 @@ impl ScanPlan {
             files,
             settings,
             overlaps,
+            mixed,
             replicated,
             pieces,
             offsets,
@@ -130,6 +136,7 @@ impl ScanPlan {
             files: self.files.clone(),
             settings: self.settings,
             overlaps: self.overlaps,
+            mixed: self.mixed,
             replicated: self.replicated,
             pieces,
             offsets,
@@ -138,6 +145,16 @@ impl ScanPlan {
             catalog: Arc::clone(&self.catalog),
             samples_read: Arc::clone(&self.samples_read),
         }
+    }
+
+    /// Whether some file has native histograms: then its batches have a column for them.
+    pub(crate) fn has_histograms(&self) -> bool {
+        self.files.last().is_some_and(|file| file.histograms)
+    }
+
+    /// How many blocks are read.
+    pub(crate) fn blocks(&self) -> usize {
+        self.files.iter().filter(|file| !file.histograms).count()
     }
 
     /// The series of each partition.
@@ -163,16 +180,17 @@ impl ScanPlan {
 
     /// The timestamps to take from a file: what is wanted, inside of what the block stands for.
     pub(crate) fn range_of(&self, file: u32) -> TimeRange {
-        let block = self.files[file as usize].block.meta.range();
+        let block = self.files[file as usize].open.block.meta.range();
         let wanted = self.settings.range;
         TimeRange::new(wanted.min.max(block.min), wanted.max.min(block.max))
     }
 
     /// Whether the scan reads the first replica of each series only. Coverage looks at the others just
-    /// where that one has a hole; but where blocks of a replica overlap, who has a hole is known only
-    /// after they are merged.
+    /// where that one has a hole; but where blocks of a replica overlap, or its floats and histograms
+    /// alternate, who has a hole is known only after they are merged.
     pub(crate) fn follows(&self) -> bool {
-        self.settings.dedup == Some(DedupFunc::Coverage) && self.replicated && !self.overlaps
+        let one_run_a_time = !self.overlaps && !self.mixed;
+        self.settings.dedup == Some(DedupFunc::Coverage) && self.replicated && one_run_a_time
     }
 
     /// The pieces of a series that the scan reads, and those that are read where the first replica has
@@ -188,22 +206,22 @@ impl ScanPlan {
 
     /// The row runs of a piece that may have samples in the wanted range.
     pub(crate) fn runs(&self, piece: Piece) -> impl Iterator<Item = &Run> {
-        wanted_runs(&self.files[piece.file as usize], piece.row, self.settings.range)
+        self.files[piece.file as usize].wanted_runs(piece.row, self.settings.range)
     }
 
     /// All row runs of a piece, and the times between which their samples lie.
     pub(crate) fn timed_runs(&self, piece: Piece) -> impl Iterator<Item = (TimeRange, &Run)> {
-        let open = &self.files[piece.file as usize];
-        let (index, row) = (&open.block.series, piece.row as usize);
+        let file = &self.files[piece.file as usize];
+        let (index, row) = (&file.open.block.series, piece.row as usize);
         let (first, last) = (index.min_ts[row], index.max_ts[row]);
-        timed_runs(open, piece.row).map(move |(bucket, run)| {
+        file.timed_runs(piece.row).map(move |(bucket, run)| {
             (TimeRange::new(bucket.min.max(first), bucket.max.min(last)), run)
         })
     }
 
     /// Whether a stale marker may be among the samples of `piece`.
     pub(crate) fn may_be_stale(&self, piece: Piece) -> bool {
-        self.files[piece.file as usize].block.series.n_stale[piece.row as usize] > 0
+        self.files[piece.file as usize].open.block.series.n_stale[piece.row as usize] > 0
     }
 
     /// Whether the scan must tell where stale markers are: dedup by coverage passes over them.
@@ -214,7 +232,7 @@ impl ScanPlan {
     /// Whether the values of a series are read.
     pub(crate) fn reads_values(&self, series: u32) -> bool {
         match self.settings.columns {
-            Columns::Values => true,
+            Columns::Values | Columns::Samples => true,
             Columns::Timestamps => self.pieces(series).iter().any(|&p| self.may_be_stale(p)),
         }
     }
@@ -234,7 +252,7 @@ impl ScanPlan {
 
     /// The error with its block's name; a block that is found damaged is set aside.
     pub(crate) fn blame(&self, file: u32, error: Error) -> Error {
-        let id = self.files[file as usize].block.meta.ulid;
+        let id = self.files[file as usize].open.block.meta.ulid;
         if error.kind() == ErrorKind::Corrupt {
             self.catalog.set_aside(id, &error.to_string());
         }
@@ -243,28 +261,9 @@ impl ScanPlan {
 
     /// The label index names a row that the page index does not know.
     pub(crate) fn no_page(&self, file: u32, row: u64) -> Error {
-        self.blame(file, Error::corrupt(format!("samples.parquet: no page has row {row}")))
+        let name = self.files[file as usize].name();
+        self.blame(file, Error::corrupt(format!("{name}: no page has row {row}")))
     }
-}
-
-/// The runs of series `row` that may have samples in `range`.
-pub(super) fn wanted_runs(
-    open: &OpenBlock,
-    row: u32,
-    range: TimeRange,
-) -> impl Iterator<Item = &Run> {
-    timed_runs(open, row).filter(move |(bucket, _)| bucket.overlaps(&range)).map(|(_, run)| run)
-}
-
-/// The runs of series `row`, each with its time bucket.
-fn timed_runs(open: &OpenBlock, row: u32) -> impl Iterator<Item = (TimeRange, &Run)> {
-    let meta = &open.block.meta;
-    let width = meta.stoa.bucket_ms.max(1);
-    let origin = meta.min_time.div_euclid(width).saturating_mul(width);
-    open.block.series.runs(row as usize).iter().map(move |run| {
-        let start = origin.saturating_add(i64::from(run.bucket).saturating_mul(width));
-        (TimeRange::new(start, start.saturating_add(width - 1)), run)
-    })
 }
 
 /// Contiguous ranges of series with about equal numbers of samples; none so small that the

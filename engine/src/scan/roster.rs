@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::plan::{Piece, Pieces, wanted_runs};
+use super::files::wanted_runs;
+use super::plan::{Piece, Pieces};
 use super::select::Selection;
 use crate::block::order;
 use crate::model::{ABSENT, LabelColumn, LabelTable, Labels, TimeRange};
@@ -66,8 +67,10 @@ pub(crate) fn resolve(
         let mut kind: Option<SeriesKind> = None;
         for piece in mine.iter() {
             let open = &files.all[piece.file as usize].selection.open;
-            let runs = wanted_runs(open, piece.row, range);
-            samples += runs.map(|run| u64::from(run.rows)).sum::<u64>();
+            for histograms in [false, true] {
+                let runs = wanted_runs(open, piece.row, histograms, range);
+                samples += runs.map(|run| u64::from(run.rows)).sum::<u64>();
+            }
             let own = open.block.series.kind[piece.row as usize];
             kind = Some(match kind {
                 Some(known) if known != own => SeriesKind::Mixed,

@@ -10,27 +10,17 @@ use bytes::Bytes;
 use datafusion::physical_plan::metrics::{Count, ExecutionPlanMetricsSet, MetricBuilder};
 use futures::future::try_join_all;
 
-use super::cache::OpenBlock;
 use super::fast::Unpacked;
 use super::pages::{Number, PageTable};
 use super::plan::ScanPlan;
 use super::shelf::Shelf;
 use crate::Result;
 
-/// A column of `samples.parquet` that is read.
+/// A column that is read: of `samples.parquet` the values, of `histograms.parquet` the sums.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Column {
     Ts,
     Values,
-}
-
-impl Column {
-    pub(super) fn table(self, block: &OpenBlock) -> &PageTable {
-        match self {
-            Self::Ts => &block.ts,
-            Self::Values => &block.values,
-        }
-    }
 }
 
 /// Consecutive rows of one file.
@@ -77,7 +67,7 @@ impl Pages {
         let mut total = 0;
         base.push(0);
         for file in &plan.files {
-            total += column.table(file).pages().len() as u32;
+            total += file.table(column).pages().len() as u32;
             base.push(total);
         }
         let fetched = MetricBuilder::new(metrics).counter("bytes_fetched", partition);
@@ -92,7 +82,7 @@ impl Pages {
 
     /// The page table of a file and the number of its first page.
     pub(crate) fn file(&self, file: u32) -> (&PageTable, u32) {
-        (self.column.table(&self.plan.files[file as usize]), self.base[file as usize])
+        (self.plan.files[file as usize].table(self.column), self.base[file as usize])
     }
 }
 
@@ -194,8 +184,7 @@ pub(crate) async fn fetch(pages: &Pages, uses: &[PageUse]) -> Result<Vec<PageByt
 async fn fetch_file(pages: &Pages, wanted: &[(u32, u32)]) -> Result<Vec<PageBytes>> {
     let plan = &pages.plan;
     let file = wanted[0].0;
-    let open = &plan.files[file as usize];
-    let Some(reader) = &open.block.samples else { return Ok(Vec::new()) };
+    let Some(reader) = plan.files[file as usize].reader() else { return Ok(Vec::new()) };
     let (table, base) = pages.file(file);
     let mut ranges: Vec<Range<u64>> = Vec::with_capacity(wanted.len());
     // Where each page and its dictionary are among the ranges.

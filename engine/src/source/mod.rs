@@ -16,6 +16,31 @@
 //! A series is in one partition only. A run may go on in the next row or the next batch: rows of one
 //! series follow each other, in order of time. A batch holds about 64 Ki samples at most, unless one
 //! row alone is longer.
+//!
+//! # Native histograms
+//!
+//! They are read where a selector asks for them ([`Columns::Samples`]). A plan that may then have any
+//! has one more column ([`histogram_run_schema`]); all other plans are as above:
+//!
+//! ```text
+//! histogram: List<Struct>   one a timestamp; the struct's fields are the columns of histograms.parquet
+//!                           from `is_float` on: kind, reset hint, schema, zero threshold, sum,
+//!                           counts, spans, buckets, custom bounds
+//! ```
+//!
+//! A row has floats (`value` is not null, `histogram` is) or histograms (the other way round), never
+//! both. Rows of a series that has both alternate in order of time:
+//!
+//! ```text
+//! series  ts           value        histogram
+//! 7       0 15 30      1.0 2.0 3.0  null
+//! 7       45 60        null         {…} {…}
+//! 7       75           4.0          null
+//! ```
+//!
+//! A histogram whose sum is the stale marker is a stale marker. Dedup sees it as it sees those of
+//! floats: replicas are chosen by timestamps, whatever lies at them. Batches end early enough that
+//! histograms, a hundred times wider than floats, take no more memory ([`HISTOGRAM_WEIGHT`]).
 
 pub(crate) mod arrange;
 mod blocking;
@@ -26,6 +51,7 @@ mod memory;
 mod parts;
 pub mod pieces;
 mod roster;
+mod runs;
 #[cfg(test)]
 mod tests;
 
@@ -39,13 +65,15 @@ use crate::Result;
 use crate::chunk::whole_windows;
 use crate::model::{Aggregates, Labels, Matcher, TimeRange};
 
-pub use blocking::{BlockingExec, BlockingRuns, RunSink};
+pub use blocking::{BlockingExec, BlockingRuns, RunSamples, RunSink};
 pub use bucket::BucketSource;
 pub use chunked::{ChunkBuffer, ChunkedExec, ChunkedSeries, EncodedChunk, kept_parts};
 pub use fanout::{Child, Children, FanoutExec, FanoutSource};
 pub use memory::MemorySource;
 pub use parts::{ChunkParts, Parts, ResolvedParts, RunParts, SourceParts};
 pub use roster::{Grouping, Roster, RosterBuilder, SeriesKind};
+pub use runs::{HISTOGRAM_WEIGHT, histogram_run_schema, histograms_of};
+pub(crate) use runs::{RunBuilder, has_histograms};
 #[cfg(test)]
 pub(crate) use tests::test_block;
 
@@ -68,6 +96,8 @@ pub enum Columns {
     Values,
     /// Timestamps alone: `value` is null where no sample of the run is a stale marker.
     Timestamps,
+    /// Timestamps and values, and native histograms with theirs. The other two leave histograms out.
+    Samples,
 }
 
 /// What a selector asks for.

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use engine::model::{Labels, Matcher, TimeRange};
 use engine::source::{
-    BlockingExec, BlockingRuns, ChunkParts, EncodedChunk, Extent, Listing, Parts, Resolved,
-    ResolvedParts, Roster, RosterBuilder, RunSink, Select, SelectOptions, SeriesKind, SeriesSource,
+    BlockingExec, BlockingRuns, ChunkParts, Columns, EncodedChunk, Extent, Listing, Parts, Resolved,
+    ResolvedParts, Roster, RosterBuilder, RunSamples, RunSink, Select, SelectOptions, SeriesKind,
+    SeriesSource,
 };
 use engine::{Error, ErrorKind, Result};
 
@@ -130,6 +131,7 @@ impl SeriesSource for NativeSource {
             block,
             rows,
             range: select.range,
+            histograms: select.columns == Columns::Samples,
             source: self.clone(),
         };
         let runs = Arc::new(BlockingExec::new(Arc::new(reader), options.partitions));
@@ -223,6 +225,8 @@ struct Reader {
     block: Option<Arc<TsdbBlock>>,
     rows: Vec<u32>,
     range: TimeRange,
+    /// Whether native histograms are asked for.
+    histograms: bool,
     source: NativeSource,
 }
 
@@ -237,16 +241,25 @@ impl BlockingRuns for Reader {
         self.rows.iter().map(chunks).collect()
     }
 
+    fn has_histograms(&self) -> bool {
+        self.histograms
+    }
+
     fn read(&self, series: Range<usize>, sink: &mut RunSink<'_>) -> Result<()> {
         let Some(block) = &self.block else { return Ok(()) };
         let rows = &self.rows[series.clone()];
         let read = block.read(rows, self.range, &mut |run| {
-            if !run.histograms.is_empty() {
-                return Err(Error::unsupported("native histograms of a native block"));
-            }
             let at = rows.binary_search(&run.row);
             let at = at.map_err(|_| Error::internal("a row that was not asked for"))?;
-            sink((series.start + at) as u32, run.floats.ts(), run.floats.values())
+            let at = (series.start + at) as u32;
+            if run.histograms.is_empty() {
+                return sink(at, run.floats.ts(), RunSamples::Floats(run.floats.values()));
+            }
+            // Only who asks for them is known to see them.
+            if !self.histograms {
+                return Err(Error::unsupported("native histograms of a native block"));
+            }
+            sink(at, &run.histograms.ts, RunSamples::Histograms(&run.histograms.samples))
         });
         read.map_err(|error| self.source.damage.note(self.source.meta.ulid, error))
     }

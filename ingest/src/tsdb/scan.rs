@@ -288,6 +288,14 @@ impl<'a> Scan<'a> {
         let intervals = self.block.tombstones.of(u64::from(series));
         for number in task.chunks.clone() {
             let meta = self.window[number];
+            // Runs come in order of time, so one of the other kind ends here.
+            let others = match self.reader.chunk(number).0.is_float() {
+                true => self.histograms.len(),
+                false => self.floats.len(),
+            };
+            if others > 0 {
+                self.emit(task.row)?;
+            }
             self.decode(number, &meta, task.bucket, intervals).map_err(|e| {
                 e.context(format!(
                     "{}/{}: chunk at byte {}",

@@ -72,7 +72,7 @@ impl FileReader {
 
     /// How Arrow reads the file: strings as dictionaries, which is what they are in it. Columns that
     /// a later version has appended are among its fields.
-    pub(in crate::block) fn arrow_metadata(&self) -> Result<ArrowReaderMetadata> {
+    pub(crate) fn arrow_metadata(&self) -> Result<ArrowReaderMetadata> {
         let read = |options| {
             ArrowReaderMetadata::try_new(Arc::clone(&self.metadata), options)
                 .map_err(|e| Error::corrupt("unexpected columns").with_source(e))
@@ -210,7 +210,7 @@ fn key_value<'a>(metadata: &'a ParquetMetaData, key: &str) -> Option<&'a str> {
 
 /// Runs `decode`, which may panic on bytes that no writer of this project makes: the Parquet crate
 /// does not promise otherwise. CRCs come first, so this is about forged files.
-pub(in crate::block) fn guarded<T>(path: &str, decode: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn guarded<T>(path: &str, decode: impl FnOnce() -> Result<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(decode)) {
         Ok(result) => result.map_err(|e| e.context(path)),
         Err(_) => Err(Error::corrupt(format!("{path}: the decoder panicked"))),

@@ -10,7 +10,8 @@ use bytes::Bytes;
 use futures::future::try_join3;
 
 pub use self::file::FileReader;
-pub(super) use self::file::{MAGIC, guarded};
+pub(super) use self::file::MAGIC;
+pub(crate) use self::file::guarded;
 pub(super) use self::series::label_columns;
 pub use self::series::{Run, SeriesIndex};
 use super::BlockMeta;

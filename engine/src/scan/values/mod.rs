@@ -15,9 +15,11 @@
 //! ```
 
 mod assemble;
+mod mixed;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod waves;
 
 pub(crate) use assemble::{Settling, left_out};
 pub use stream::ValuesExec;

@@ -5,31 +5,29 @@ use std::sync::Arc;
 
 use arrow::array::{Array as _, ArrayRef, AsArray, Float64Array, Int64Array, UInt32Array};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::error::{DataFusionError, Result as DfResult};
-use datafusion::execution::memory_pool::MemoryConsumer;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::metrics::{
     BaselineMetrics, ExecutionPlanMetricsSet, Gauge, MetricBuilder,
 };
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
-use futures::{Stream, StreamExt, stream};
+use futures::{StreamExt, stream};
 
 use super::assemble::{Settling, left_out, remove};
+use super::waves::{Fetched, fetch_wave, stretch, waves};
 use crate::scan::decode::Decoder;
-use crate::scan::fast::Unpacked;
 use crate::scan::frame::{properties, run_operator};
+use crate::scan::histograms::DecodedHistograms;
 use crate::scan::located::{Located, list};
 use crate::scan::plan::ScanPlan;
-use crate::scan::shelf::Shelf;
-use crate::scan::wave::{Column, PageBytes, PageUse, Pages, Stretch, WavePages, fetch, shelved};
-use crate::source::{Columns, run_schema};
+use crate::scan::wave::{Column, Pages, WavePages};
+use crate::source::{Columns, histogram_run_schema, run_schema};
 use crate::{Error, Result};
 
-/// A wave is closed when it has this many samples.
-const WAVE_SAMPLES: usize = 512 * 1024;
 /// How many waves are fetched or decoded at once.
 const WAVES: usize = 2;
 
@@ -44,7 +42,7 @@ pub struct ValuesExec {
 
 impl ValuesExec {
     pub(crate) fn new(plan: Arc<ScanPlan>, input: Arc<dyn ExecutionPlan>) -> Self {
-        let properties = properties(run_schema(), plan.partitions().len());
+        let properties = properties(schema(&plan), plan.partitions().len());
         Self { plan, input, properties, metrics: ExecutionPlanMetricsSet::new() }
     }
 
@@ -60,6 +58,8 @@ impl DisplayAs for ValuesExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = match self.plan.settings.columns {
             Columns::Values => "value",
+            Columns::Samples if self.plan.has_histograms() => "value, histogram",
+            Columns::Samples => "value",
             Columns::Timestamps => "value where stale",
         };
         write!(f, "ValuesExec: columns=[{columns}], counter={}", self.plan.settings.counter)
@@ -95,6 +95,9 @@ impl ExecutionPlan for ValuesExec {
         let assembly = Assembly {
             plan: Arc::clone(&self.plan),
             decoder: Decoder::new(pages, memory, None)?,
+            histograms: DecodedHistograms::default(),
+            histogram_memory: MemoryConsumer::new(format!("ValuesExec[{partition}] histograms"))
+                .register(context.memory_pool()),
             batches: Vec::new().into_iter(),
             settling: Settling::default(),
             metrics: BaselineMetrics::new(&self.metrics, partition),
@@ -114,82 +117,21 @@ impl ExecutionPlan for ValuesExec {
             });
         let batches =
             batches.map(|batch: Result<RecordBatch>| batch.map_err(DataFusionError::from));
-        Ok(Box::pin(RecordBatchStreamAdapter::new(run_schema(), batches)))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema(&self.plan), batches)))
     }
 }
 
-/// Batches of located runs whose values are fetched together.
-struct Wave {
-    batches: Vec<RecordBatch>,
-    uses: Vec<PageUse>,
-    shelved: Vec<(u32, Arc<Unpacked<f64>>)>,
+fn schema(plan: &ScanPlan) -> SchemaRef {
+    if plan.has_histograms() { histogram_run_schema() } else { run_schema() }
 }
 
-impl Wave {
-    fn new(batches: Vec<RecordBatch>, mut uses: Vec<PageUse>, shelf: &Shelf<f64>) -> Self {
-        let shelved = shelved(&mut uses, shelf);
-        Self { batches, uses, shelved }
-    }
-}
-
-/// A wave whose pages are there.
-struct Fetched {
-    batches: Vec<RecordBatch>,
-    uses: Vec<PageUse>,
-    pages: Vec<PageBytes>,
-    shelved: Vec<(u32, Arc<Unpacked<f64>>)>,
-}
-
-async fn fetch_wave(wave: Result<Wave>, pages: Arc<Pages>) -> Result<Fetched> {
-    let Wave { batches, uses, shelved } = wave?;
-    let pages = fetch(&pages, &uses).await?;
-    Ok(Fetched { batches, uses, pages, shelved })
-}
-
-/// Gathers the input into waves.
-fn waves(
-    input: SendableRecordBatchStream,
-    pages: WavePages,
-    plan: Arc<ScanPlan>,
-    shelf: Arc<Shelf<f64>>,
-) -> impl Stream<Item = Result<Wave>> {
-    stream::try_unfold((Some(input), pages), move |(input, mut pages)| {
-        let (plan, shelf) = (Arc::clone(&plan), Arc::clone(&shelf));
-        async move {
-            let Some(mut input) = input else { return Ok(None) };
-            let mut batches = Vec::new();
-            let mut samples = 0;
-            while samples < WAVE_SAMPLES {
-                let Some(batch) = input.next().await else {
-                    let wave = Wave::new(batches, pages.close(), &shelf);
-                    return Ok((!wave.batches.is_empty()).then_some((wave, (None, pages))));
-                };
-                let batch = batch.map_err(Error::from)?;
-                let runs = Located::of(&batch)?;
-                for at in 0..runs.len() {
-                    if plan.reads_values(runs.series[at]) {
-                        pages.add(stretch(&runs, at))?;
-                    }
-                }
-                samples += runs.ts.len();
-                batches.push(batch);
-            }
-            let wave = Wave::new(batches, pages.close(), &shelf);
-            Ok(Some((wave, (Some(input), pages))))
-        }
-    })
-}
-
-fn stretch(runs: &Located<'_>, at: usize) -> Stretch {
-    let rows = (runs.offsets[at + 1] - runs.offsets[at]) as u32;
-    Stretch { file: runs.file[at], start: runs.row[at] as u64, rows }
-}
-
-struct Assembly {
-    plan: Arc<ScanPlan>,
-    decoder: Decoder<f64>,
+pub(super) struct Assembly {
+    pub(super) plan: Arc<ScanPlan>,
+    pub(super) decoder: Decoder<f64>,
+    pub(super) histograms: DecodedHistograms,
+    histogram_memory: MemoryReservation,
     batches: std::vec::IntoIter<RecordBatch>,
-    settling: Settling,
+    pub(super) settling: Settling,
     metrics: BaselineMetrics,
     peak: Gauge,
 }
@@ -197,6 +139,10 @@ struct Assembly {
 impl Assembly {
     fn begin(&mut self, wave: Fetched) -> Result<()> {
         self.decoder.begin(wave.uses, wave.pages, wave.shelved)?;
+        self.histograms = DecodedHistograms::default();
+        self.histogram_memory.try_resize(wave.histograms.bytes())?;
+        self.histograms = DecodedHistograms::new(&self.plan, wave.histograms)?;
+        self.histogram_memory.try_resize(self.histograms.memory())?;
         self.batches = wave.batches.into_iter();
         Ok(())
     }
@@ -205,11 +151,32 @@ impl Assembly {
         let Some(batch) = self.batches.next() else { return Ok(None) };
         let time = self.metrics.elapsed_compute().clone();
         let _timer = time.timer();
-        let batch = self.assemble(&batch)?;
-        self.peak.set_max(self.decoder.memory() + batch.get_array_memory_size());
+        let batch = match self.plan.has_histograms() {
+            true => self.assemble_mixed(&batch)?,
+            false => self.assemble(&batch)?,
+        };
+        let held = self.decoder.memory() + self.histogram_memory.size();
+        self.peak.set_max(held + batch.get_array_memory_size());
         self.metrics.output_batches().add(1);
         self.metrics.record_output(batch.num_rows());
         Ok(Some(batch))
+    }
+
+    /// How many of the first samples of a run the counter rule leaves out.
+    pub(super) fn left_out(
+        &mut self,
+        runs: &Located<'_>,
+        at: usize,
+        goes_on: bool,
+        values: &[f64],
+    ) -> usize {
+        let (series, settle) = (runs.series[at], runs.settle[at]);
+        left_out(&mut self.settling, series, settle, goes_on, runs.ts(at), values)
+    }
+
+    /// Whether the counter rule holds.
+    pub(super) fn settles(&self) -> bool {
+        self.plan.settings.counter && self.plan.settings.dedup.is_some()
     }
 
     /// One batch of located runs to one run batch: neighbouring runs of a series become one row.
@@ -221,7 +188,7 @@ impl Assembly {
         let mut values: Vec<f64> = Vec::with_capacity(end - start);
         // Samples that the counter rule leaves out, as positions in the batch's timestamps.
         let mut out: Vec<std::ops::Range<usize>> = Vec::new();
-        let counter = self.plan.settings.counter && self.plan.settings.dedup.is_some();
+        let counter = self.settles();
         let mut before: Option<(u32, i64)> = None;
         for at in 0..runs.len() {
             let series = runs.series[at];
@@ -232,17 +199,15 @@ impl Assembly {
             }
             let mut length = runs.ts(at).len();
             if counter && reads {
-                let settle = runs.settle[at];
-                let goes_on = before == Some((series, settle));
-                let own = &values[from..];
-                let n = left_out(&mut self.settling, series, settle, goes_on, runs.ts(at), own);
+                let goes_on = before == Some((series, runs.settle[at]));
+                let n = self.left_out(&runs, at, goes_on, &values[from..]);
                 if n > 0 {
                     values.drain(from..from + n);
                     let first = runs.offsets[at] as usize - start;
                     out.push(first..first + n);
                     length -= n;
                 }
-                before = Some((series, settle));
+                before = Some((series, runs.settle[at]));
             }
             rows.add(series, length, if reads { length } else { 0 }, reads);
         }

@@ -16,10 +16,11 @@ use datafusion::physical_plan::metrics::{
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
-use super::{BlockingRuns, cut};
+use super::{BlockingRuns, RunSamples, cut};
+use crate::block::histogram::histogram_array;
 use crate::scan::frame::{properties, run_operator};
 use crate::scan::located::{BATCH_SAMPLES, list};
-use crate::source::run_schema;
+use crate::source::{RunBuilder, histogram_run_schema, run_schema};
 use crate::{Error, ErrorKind, Result};
 
 /// Batches that wait for whoever reads the stream.
@@ -40,7 +41,11 @@ impl BlockingExec {
     /// The samples of all members of `reader`'s roster, in at most `partitions` partitions.
     pub fn new(reader: Arc<dyn BlockingRuns>, partitions: usize) -> Self {
         let partitions = cut(&reader.samples(), partitions);
-        let properties = properties(run_schema(), partitions.len());
+        let schema = match reader.has_histograms() {
+            true => histogram_run_schema(),
+            false => run_schema(),
+        };
+        let properties = properties(schema, partitions.len());
         Self { reader, partitions, properties, metrics: ExecutionPlanMetricsSet::new() }
     }
 
@@ -74,29 +79,27 @@ impl ExecutionPlan for BlockingExec {
                 .register(context.memory_pool()),
             metrics: BaselineMetrics::new(&self.metrics, partition),
             peak: MetricBuilder::new(&self.metrics).peak_memory_usage("peak_memory", partition),
-            ids: Vec::new(),
-            lengths: Vec::new(),
-            ts: Vec::new(),
-            values: Vec::new(),
+            runs: match self.reader.has_histograms() {
+                true => Runs::All(RunBuilder::default()),
+                false => Runs::Floats(FloatRuns::default()),
+            },
         };
-        let mut stream = RecordBatchReceiverStream::builder(run_schema(), WAITING);
+        let mut stream = RecordBatchReceiverStream::builder(self.schema(), WAITING);
         let (reader, out) = (Arc::clone(&self.reader), stream.tx());
         stream.spawn_blocking(move || {
             let send = |batch: RecordBatch| {
                 let gone = |_| Error::new(ErrorKind::Cancelled, "nobody waits for the samples");
                 out.blocking_send(Ok(batch)).map_err(gone)
             };
-            let read = reader.read(series, &mut |id, ts, values| {
-                batch.add(id, ts, values)?;
-                if batch.ts.len() >= BATCH_SAMPLES {
-                    send(batch.take()?)?;
+            let read = reader.read(series, &mut |id, ts, samples| {
+                batch.add(id, ts, samples)?;
+                match batch.runs.weight() >= BATCH_SAMPLES {
+                    true => batch.take()?.map_or(Ok(()), send),
+                    false => Ok(()),
                 }
-                Ok(())
             });
             read?;
-            if !batch.ids.is_empty() {
-                send(batch.take()?)?;
-            }
+            batch.take()?.map_or(Ok(()), send)?;
             Ok(())
         });
         Ok(stream.build())
@@ -108,37 +111,94 @@ struct Batch {
     memory: MemoryReservation,
     metrics: BaselineMetrics,
     peak: Gauge,
+    runs: Runs,
+}
+
+/// The runs of a batch.
+enum Runs {
+    Floats(FloatRuns),
+    All(RunBuilder),
+}
+
+impl Runs {
+    fn weight(&self) -> usize {
+        match self {
+            Self::Floats(runs) => runs.ts.len(),
+            Self::All(runs) => runs.weight(),
+        }
+    }
+
+    fn held(&self) -> usize {
+        match self {
+            Self::Floats(runs) => runs.ts.capacity() * SAMPLE_BYTES,
+            Self::All(runs) => runs.held(),
+        }
+    }
+}
+
+impl Batch {
+    fn add(&mut self, id: u32, ts: &[i64], samples: RunSamples<'_>) -> Result<()> {
+        match (&mut self.runs, samples) {
+            (Runs::Floats(runs), RunSamples::Floats(values)) => runs.add(id, ts, values),
+            (Runs::All(runs), RunSamples::Floats(values)) => runs.floats(id, ts, values),
+            (Runs::All(runs), RunSamples::Histograms(histograms)) => {
+                runs.histograms(id, ts, histogram_array(histograms)?);
+            }
+            (Runs::Floats(_), RunSamples::Histograms(_)) => {
+                return Err(Error::internal("histograms from a reader that has none"));
+            }
+        }
+        // This batch, and those that wait in the channel.
+        self.memory.try_resize(self.runs.held() * (1 + WAITING))?;
+        self.peak.set_max(self.memory.size());
+        Ok(())
+    }
+
+    /// The batch, if it has a row.
+    fn take(&mut self) -> Result<Option<RecordBatch>> {
+        let batch = match &mut self.runs {
+            Runs::Floats(runs) => runs.take()?,
+            Runs::All(runs) => runs.finish()?,
+        };
+        if let Some(batch) = &batch {
+            self.metrics.output_batches().add(1);
+            self.metrics.record_output(batch.num_rows());
+        }
+        Ok(batch)
+    }
+}
+
+/// Runs of floats.
+#[derive(Default)]
+struct FloatRuns {
     ids: Vec<u32>,
     lengths: Vec<usize>,
     ts: Vec<i64>,
     values: Vec<f64>,
 }
 
-impl Batch {
-    fn add(&mut self, id: u32, ts: &[i64], values: &[f64]) -> Result<()> {
+impl FloatRuns {
+    fn add(&mut self, id: u32, ts: &[i64], values: &[f64]) {
         self.ids.push(id);
         self.lengths.push(ts.len());
         self.ts.extend_from_slice(ts);
         self.values.extend_from_slice(values);
-        // This batch, and those that wait in the channel.
-        self.memory.try_resize(self.ts.capacity() * SAMPLE_BYTES * (1 + WAITING))?;
-        self.peak.set_max(self.memory.size());
-        Ok(())
     }
 
-    fn take(&mut self) -> Result<RecordBatch> {
-        let lengths = std::mem::take(&mut self.lengths);
-        let ts: ArrayRef = Arc::new(Int64Array::from(std::mem::take(&mut self.ts)));
-        let values: ArrayRef = Arc::new(Float64Array::from(std::mem::take(&mut self.values)));
+    fn take(&mut self) -> Result<Option<RecordBatch>> {
+        let Self { ids, lengths, ts, values } = std::mem::take(self);
+        if ids.is_empty() {
+            return Ok(None);
+        }
+        let (ts, values): (ArrayRef, ArrayRef) =
+            (Arc::new(Int64Array::from(ts)), Arc::new(Float64Array::from(values)));
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(UInt32Array::from(std::mem::take(&mut self.ids))),
+            Arc::new(UInt32Array::from(ids)),
             list(DataType::Int64, &lengths, ts, None)?,
             list(DataType::Float64, &lengths, values, None)?,
         ];
-        let batch = RecordBatch::try_new(run_schema(), columns)
-            .map_err(|e| Error::internal(format!("run batch: {e}")))?;
-        self.metrics.output_batches().add(1);
-        self.metrics.record_output(batch.num_rows());
-        Ok(batch)
+        RecordBatch::try_new(run_schema(), columns)
+            .map(Some)
+            .map_err(|e| Error::internal(format!("run batch: {e}")))
     }
 }

@@ -15,11 +15,21 @@ mod tests;
 use std::ops::Range;
 
 use crate::Result;
+use crate::model::Histogram;
 
 pub use exec::BlockingExec;
 
-/// Takes a run: a member of the roster, timestamps in ms, and a value each.
-pub type RunSink<'a> = dyn FnMut(u32, &[i64], &[f64]) -> Result<()> + 'a;
+/// Samples of a run, one a timestamp.
+#[derive(Debug, Clone, Copy)]
+pub enum RunSamples<'a> {
+    /// Floats.
+    Floats(&'a [f64]),
+    /// Native histograms: only from a reader that says that it may have some.
+    Histograms(&'a [Histogram]),
+}
+
+/// Takes a run: a member of the roster, timestamps in ms, and a sample each.
+pub type RunSink<'a> = dyn FnMut(u32, &[i64], RunSamples<'_>) -> Result<()> + 'a;
 
 /// What can hand out the samples of a roster.
 pub trait BlockingRuns: std::fmt::Debug + Send + Sync {
@@ -28,6 +38,11 @@ pub trait BlockingRuns: std::fmt::Debug + Send + Sync {
 
     /// About how many samples each member of the roster has, for cutting partitions.
     fn samples(&self) -> Vec<u64>;
+
+    /// Whether there may be native histograms: batches then have a column for them.
+    fn has_histograms(&self) -> bool {
+        false
+    }
 
     /// Hands the samples of the members `series` to `sink`: one member after the other, each in
     /// order of time, in as many runs as it likes. Blocks the thread.

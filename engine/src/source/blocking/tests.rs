@@ -10,7 +10,7 @@ use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::TryStreamExt;
 
-use super::{BlockingExec, BlockingRuns, RunSink, cut};
+use super::{BlockingExec, BlockingRuns, RunSamples, RunSink, cut};
 use crate::{Error, ErrorKind, Result};
 
 /// Members of so many samples each; reading the last may fail.
@@ -37,7 +37,7 @@ impl BlockingRuns for Numbers {
                 let ts: Vec<i64> = (0..self.samples[at] as i64).collect();
                 for part in ts.chunks(1_000) {
                     let values: Vec<f64> = part.iter().map(|&t| t as f64 / 2.0).collect();
-                    sink(at as u32, part, &values)?;
+                    sink(at as u32, part, RunSamples::Floats(&values))?;
                 }
             }
             match self.fails && series.end == self.samples.len() {

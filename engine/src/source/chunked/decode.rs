@@ -1,14 +1,17 @@
-//! The chunks of one series to two columns: sorted, cut to the range, each timestamp once.
+//! The chunks of one series to columns: sorted, cut to the range, each timestamp once.
 
 use super::ChunkedSeries;
 use crate::Result;
-use crate::chunk::Floats;
+use crate::block::histogram::histogram_array;
+use crate::chunk::{Floats, Histograms};
 use crate::model::TimeRange;
+use crate::source::RunBuilder;
 
 /// Decodes series after series; buffers keep their capacity.
 #[derive(Debug, Default)]
 pub(super) struct Decoder {
     floats: Floats,
+    histograms: Histograms,
     order: Vec<u32>,
 }
 
@@ -53,5 +56,55 @@ impl Decoder {
         self.order.dedup_by_key(|at| own_ts[*at as usize]);
         ts.extend(self.order.iter().map(|&at| own_ts[at as usize]));
         values.extend(self.order.iter().map(|&at| own_values[at as usize]));
+    }
+
+    /// Adds the samples of `series`, which is number `id`, inside `range` to `runs`, floats and
+    /// histograms: of equal timestamps the first that the chunks have.
+    pub(super) fn read_all(
+        &mut self,
+        id: u32,
+        series: &ChunkedSeries,
+        range: TimeRange,
+        runs: &mut RunBuilder,
+    ) -> Result<()> {
+        self.floats.clear();
+        self.histograms.clear();
+        // Where each sample lies: its time, whether it is a histogram, and its place among its kind.
+        let mut places: Vec<(i64, bool, u32)> = Vec::new();
+        for chunk in &series.chunks {
+            let is_histogram = !chunk.encoding.is_float();
+            let (floats, histograms) = (self.floats.len(), self.histograms.len());
+            let decoded = match is_histogram {
+                true => self.histograms.decode(chunk.encoding, &chunk.bytes),
+                false => self.floats.decode(chunk.encoding, &chunk.bytes),
+            };
+            decoded.map_err(|e| e.context(format!("a chunk of {}", series.labels)))?;
+            let (ts, from) = match is_histogram {
+                true => (&self.histograms.ts[histograms..], histograms),
+                false => (&self.floats.ts()[floats..], floats),
+            };
+            let places_of = ts.iter().zip(from as u32..).map(|(&t, at)| (t, is_histogram, at));
+            places.extend(places_of.filter(|&(t, ..)| range.contains(t)));
+        }
+        places.sort_by_key(|&(t, ..)| t);
+        places.dedup_by_key(|&mut (t, ..)| t);
+        let (mut ts, mut values, mut samples) = (Vec::new(), Vec::new(), Vec::new());
+        for alike in places.chunk_by(|a, b| a.1 == b.1) {
+            ts.clear();
+            ts.extend(alike.iter().map(|&(t, ..)| t));
+            if alike[0].1 {
+                let at =
+                    |&(_, _, at): &(i64, bool, u32)| self.histograms.samples[at as usize].clone();
+                samples.clear();
+                samples.extend(alike.iter().map(at));
+                runs.histograms(id, &ts, histogram_array(&samples)?);
+            } else {
+                values.clear();
+                let at = |&(_, _, at): &(i64, bool, u32)| self.floats.values()[at as usize];
+                values.extend(alike.iter().map(at));
+                runs.floats(id, &ts, &values);
+            }
+        }
+        Ok(())
     }
 }

@@ -23,7 +23,7 @@ use crate::model::TimeRange;
 use crate::scan::frame::{properties, run_operator};
 use crate::scan::located::{BATCH_SAMPLES, list};
 use crate::source::blocking::cut;
-use crate::source::run_schema;
+use crate::source::{Columns, RunBuilder, histogram_run_schema, run_schema};
 use crate::{Error, Result};
 
 /// Streams the samples of buffered chunks: one row a series, series in the order given.
@@ -41,19 +41,30 @@ pub struct ChunkedExec {
 struct Input {
     series: Vec<ChunkedSeries>,
     range: TimeRange,
+    histograms: bool,
     partitions: Vec<Range<usize>>,
 }
 
 impl ChunkedExec {
-    /// The samples of `series` inside `range`, in about `partitions` partitions.
-    pub fn new(series: Vec<ChunkedSeries>, range: TimeRange, partitions: usize) -> Self {
+    /// The samples of `series` inside `range`, in about `partitions` partitions: with
+    /// [`Columns::Samples`] native histograms too, else floats.
+    pub fn new(
+        series: Vec<ChunkedSeries>,
+        range: TimeRange,
+        columns: Columns,
+        partitions: usize,
+    ) -> Self {
+        let mut chunks = series.iter().flat_map(|one| &one.chunks);
+        let histograms =
+            columns == Columns::Samples && chunks.any(|chunk| !chunk.encoding.is_float());
         let samples = |one: &ChunkedSeries| {
             one.chunks.iter().map(|chunk| chunk.samples() as u64).sum::<u64>()
         };
         let samples: Vec<u64> = series.iter().map(samples).collect();
         let partitions = cut(&samples, partitions);
-        let properties = properties(run_schema(), partitions.len());
-        let input = Arc::new(Input { series, range, partitions });
+        let schema = if histograms { histogram_run_schema() } else { run_schema() };
+        let properties = properties(schema, partitions.len());
+        let input = Arc::new(Input { series, range, histograms, partitions });
         Self { input, properties, metrics: ExecutionPlanMetricsSet::new() }
     }
 
@@ -100,7 +111,7 @@ impl ExecutionPlan for ChunkedExec {
             let batch = reading.next().map_err(DataFusionError::from)?;
             Ok(batch.map(|batch| (batch, reading)))
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(run_schema(), batches)))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches)))
     }
 }
 
@@ -123,6 +134,30 @@ impl Reading {
     fn next(&mut self) -> Result<Option<RecordBatch>> {
         let time = self.metrics.elapsed_compute().clone();
         let _timer = time.timer();
+        let batch = if self.input.histograms { self.all()? } else { self.floats()? };
+        self.peak.set_max(self.memory.size());
+        if let Some(batch) = &batch {
+            self.metrics.output_batches().add(1);
+            self.metrics.record_output(batch.num_rows());
+        }
+        Ok(batch)
+    }
+
+    /// A batch of floats and histograms.
+    fn all(&mut self) -> Result<Option<RecordBatch>> {
+        let mut runs = RunBuilder::default();
+        while runs.weight() < BATCH_SAMPLES
+            && let Some(at) = self.left.next()
+        {
+            let series = &self.input.series[at];
+            self.decoder.read_all(at as u32, series, self.input.range, &mut runs)?;
+            self.memory.try_resize(self.buffered + runs.held())?;
+        }
+        runs.finish()
+    }
+
+    /// A batch of floats.
+    fn floats(&mut self) -> Result<Option<RecordBatch>> {
         let (mut ids, mut lengths) = (Vec::new(), Vec::new());
         let (mut ts, mut values) = (Vec::new(), Vec::new());
         while ts.len() < BATCH_SAMPLES
@@ -136,7 +171,6 @@ impl Reading {
             }
             self.memory.try_resize(self.buffered + ts.capacity() * 16)?;
         }
-        self.peak.set_max(self.memory.size());
         if ids.is_empty() {
             return Ok(None);
         }
@@ -145,10 +179,8 @@ impl Reading {
             list(DataType::Int64, &lengths, Arc::new(Int64Array::from(ts)), None)?,
             list(DataType::Float64, &lengths, Arc::new(Float64Array::from(values)), None)?,
         ];
-        let batch = RecordBatch::try_new(run_schema(), columns)
-            .map_err(|e| Error::internal(format!("run batch: {e}")))?;
-        self.metrics.output_batches().add(1);
-        self.metrics.record_output(batch.num_rows());
-        Ok(Some(batch))
+        RecordBatch::try_new(run_schema(), columns)
+            .map(Some)
+            .map_err(|e| Error::internal(format!("run batch: {e}")))
     }
 }

@@ -165,7 +165,7 @@ impl ChunkBuffer {
         }
         let series = overlapping(buffer.series(), select.range);
         let roster = Arc::new(roster(&series, dropped));
-        let runs = ChunkedExec::new(series, select.range, options.partitions);
+        let runs = ChunkedExec::new(series, select.range, select.columns, options.partitions);
         Ok(Resolved { roster, runs: Arc::new(runs), warnings })
     }
 }
@@ -214,7 +214,8 @@ fn in_order(chunks: &mut Vec<EncodedChunk>) {
     }
 }
 
-fn kind(chunks: &[EncodedChunk]) -> SeriesKind {
+/// What kind of samples the chunks of a series have.
+pub(super) fn kind(chunks: &[EncodedChunk]) -> SeriesKind {
     let floats = chunks.iter().filter(|chunk| chunk.encoding.is_float()).count();
     match floats {
         0 => SeriesKind::Histogram,

@@ -1,12 +1,13 @@
 //! What peers send, in any order and twice: what comes out is sorted, cut, and there once.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::ErrorKind;
-use crate::chunk::{Encoding, Floats};
+use crate::chunk::{Encoding, Floats, Histograms};
 use crate::model::{Labels, TimeRange};
-use crate::source::tests::{labels, metric, options, run};
-use crate::source::{DedupFunc, SelectOptions, SeriesKind};
+use crate::source::tests::{Either, either, labels, metric, of_native, options, run};
+use crate::source::{Columns, DedupFunc, Select, SelectOptions, SeriesKind};
 
 use super::{ChunkBuffer, EncodedChunk};
 
@@ -144,4 +145,28 @@ fn kinds_follow_the_encodings() {
     let roster = buffer.resolve(&select, &options(None), Vec::new()).unwrap().roster;
     let kinds: Vec<SeriesKind> = (0..3).map(|at| roster.kind(at)).collect();
     assert_eq!(kinds, [SeriesKind::Float, SeriesKind::Histogram, SeriesKind::Mixed]);
+}
+
+/// Who asks for histograms gets them in order of time among the floats; of equal times the first
+/// chunk's sample.
+#[tokio::test]
+async fn histograms_come_among_floats() {
+    let (floats, float_ts, bits) = written(Encoding::Xor, "xor-1.bin");
+    let (native, ..) = written(Encoding::Histogram, "histogram-1.bin");
+    let mut histograms = Histograms::default();
+    histograms.decode(native.encoding, &native.bytes).unwrap();
+    let of_native = histograms.ts.iter().copied().zip(histograms.samples.iter().map(of_native));
+    let of_float = float_ts.into_iter().zip(bits.into_iter().map(Either::Float));
+    let mut both: BTreeMap<i64, Either> = of_float.clone().collect();
+    both.extend(of_native.clone());
+    let mut buffer = ChunkBuffer::new(&options(None), 1 << 20);
+    buffer.push(own("a"), vec![floats.clone()]).unwrap();
+    buffer.push(own("b"), vec![native.clone()]).unwrap();
+    buffer.push(own("c"), vec![floats, native]).unwrap();
+    let select = Select { columns: Columns::Samples, ..metric("m", TimeRange::ALL) };
+    let resolved = buffer.resolve(&select, &options(None), Vec::new()).unwrap();
+    let got = either(&resolved).await;
+    let expected: [Vec<(i64, Either)>; 3] =
+        [of_float.collect(), of_native.collect(), both.into_iter().collect()];
+    assert_eq!(got, ["a", "b", "c"].map(own).into_iter().zip(expected).collect::<Vec<_>>());
 }

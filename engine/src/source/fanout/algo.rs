@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use arrow::array::StructArray;
+
 use crate::dedup::{Pick, Replica, SETTLED, lanes, pick};
 use crate::merge::{Sorted, Taken, merge};
 use crate::model::is_stale;
@@ -19,8 +21,25 @@ pub(super) struct Piece<'a> {
     pub(super) max: i64,
     /// Timestamps in ms, strictly ascending.
     pub(super) ts: &'a [i64],
-    /// One a timestamp; none if only timestamps were read and no stale marker is among them.
+    /// One a timestamp: of native histograms the sums; none if only timestamps were read and no stale
+    /// marker is among them.
     pub(super) values: Option<&'a [f64]>,
+    /// The histograms, if it has no floats.
+    pub(super) histograms: Option<Histograms<'a>>,
+}
+
+/// The native histograms of a piece: in a batch's array, from a place on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Histograms<'a> {
+    pub(super) all: &'a StructArray,
+    pub(super) from: usize,
+}
+
+impl Histograms<'_> {
+    /// Those from `start` to `end`.
+    pub(super) fn slice(self, start: usize, end: usize) -> StructArray {
+        self.all.slice(self.from + start, end - start)
+    }
 }
 
 /// A stretch that is taken: piece, first sample, one past the last, and how long a counter may settle
@@ -111,7 +130,12 @@ fn is_copy(a: &Piece<'_>, b: &Piece<'_>) -> bool {
         (None, None) => true,
         _ => false,
     };
-    (a.min, a.max) == (b.min, b.max) && a.ts == b.ts && bits(a.values, b.values)
+    let histograms = match (a.histograms, b.histograms) {
+        (Some(of_a), Some(of_b)) => of_a.slice(0, a.ts.len()) == of_b.slice(0, b.ts.len()),
+        (None, None) => true,
+        _ => false,
+    };
+    (a.min, a.max) == (b.min, b.max) && a.ts == b.ts && bits(a.values, b.values) && histograms
 }
 
 /// Pieces of one replica, by their first timestamps, as one sequence: of equal timestamps that of the

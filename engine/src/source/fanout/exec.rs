@@ -24,7 +24,9 @@ use super::union::Union;
 use crate::scan::frame::{properties, run_operator};
 use crate::scan::located::{BATCH_SAMPLES, list};
 use crate::scan::{Settling, left_out};
-use crate::source::{DedupFunc, Select, SelectOptions, run_schema};
+use crate::source::{
+    DedupFunc, RunBuilder, Select, SelectOptions, has_histograms, histogram_run_schema, run_schema,
+};
 use crate::{Error, Result};
 
 /// What the operator knows of the query.
@@ -59,7 +61,12 @@ pub struct FanoutExec {
 
 impl FanoutExec {
     pub(super) fn new(plan: Arc<Plan>, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
-        let properties = properties(run_schema(), 1);
+        let histograms = |input: &Arc<dyn ExecutionPlan>| has_histograms(&input.schema());
+        let schema = match inputs.iter().any(histograms) {
+            true => histogram_run_schema(),
+            false => run_schema(),
+        };
+        let properties = properties(schema, 1);
         Self { plan, inputs, properties, metrics: ExecutionPlanMetricsSet::new() }
     }
 
@@ -110,6 +117,8 @@ impl ExecutionPlan for FanoutExec {
             inputs,
             next: 0,
             rows: Rows::default(),
+            schema: self.schema(),
+            runs: has_histograms(&self.schema()).then(RunBuilder::default),
             settling: Settling::default(),
             scratch: Scratch::default(),
             stretches: Vec::new(),
@@ -127,6 +136,9 @@ struct Merging {
     /// The next series of the union.
     next: usize,
     rows: Rows,
+    schema: SchemaRef,
+    /// What is made instead of rows where some child may have native histograms.
+    runs: Option<RunBuilder>,
     settling: Settling,
     scratch: Scratch,
     stretches: Vec<Stretch>,
@@ -138,19 +150,23 @@ struct Merging {
 impl Merging {
     fn poll_batch(&mut self, context: &mut Context<'_>) -> Poll<Option<DfResult<RecordBatch>>> {
         let plan = Arc::clone(&self.plan);
-        while self.next < plan.union.series && self.rows.ts.len() < BATCH_SAMPLES {
+        while self.next < plan.union.series && self.weight() < BATCH_SAMPLES {
             for (input, place) in self.inputs.iter_mut().zip(&plan.union.places) {
                 let until = place.until[self.next];
                 ready!(input.poll_passed(until, place, &mut self.stash, context))?;
             }
             let time = self.metrics.elapsed_compute().clone();
             let _timer = time.timer();
-            let held = self.stash.held() + self.rows.held();
+            let made = self.runs.as_ref().map_or(self.rows.held(), RunBuilder::held);
+            let held = self.stash.held() + made;
             self.memory.try_resize(held)?;
             self.peak.set_max(held);
             let rows = self.stash.take(self.next);
             self.series(&rows)?;
             self.next += 1;
+        }
+        if let Some(runs) = &mut self.runs {
+            return Poll::Ready(runs.finish().map_err(Into::into).transpose());
         }
         let rows = std::mem::take(&mut self.rows);
         if rows.series.is_empty() {
@@ -166,6 +182,11 @@ impl Merging {
         }
         take(self.plan.dedup, &mut pieces, &mut self.scratch, &mut self.stretches);
         let series = self.next as u32;
+        if let Some(mut runs) = self.runs.take() {
+            self.add(series, &pieces, &mut runs)?;
+            self.runs = Some(runs);
+            return Ok(());
+        }
         let reads = self.stretches.iter().any(|s| pieces[s.piece].values.is_some());
         let before = self.rows.ts.len();
         let mut settled: Option<i64> = None;
@@ -192,6 +213,35 @@ impl Merging {
         self.rows.close(series, self.rows.ts.len() - before, reads);
         Ok(())
     }
+
+    /// Adds what is taken of a series, floats and histograms; the counter rule holds among floats.
+    fn add(&mut self, series: u32, pieces: &[Piece<'_>], runs: &mut RunBuilder) -> Result<()> {
+        let mut settled: Option<i64> = None;
+        for s in &self.stretches {
+            let piece = &pieces[s.piece];
+            if let Some(histograms) = piece.histograms {
+                let ts = &piece.ts[s.start..s.end];
+                runs.histograms(series, ts, histograms.slice(s.start, s.end));
+                continue;
+            }
+            let no_values = || Error::internal("a run without values beside histograms");
+            let values = &piece.values.ok_or_else(no_values)?[s.start..s.end];
+            let ts = &piece.ts[s.start..s.end];
+            let mut from = 0;
+            if self.plan.counter {
+                let goes_on = settled == Some(s.settle);
+                from = left_out(&mut self.settling, series, s.settle, goes_on, ts, values);
+                settled = Some(s.settle);
+            }
+            runs.floats(series, &ts[from..], &values[from..]);
+        }
+        Ok(())
+    }
+
+    /// How many samples the batch in the making has, histograms by their weight.
+    fn weight(&self) -> usize {
+        self.runs.as_ref().map_or(self.rows.ts.len(), RunBuilder::weight)
+    }
 }
 
 impl Stream for Merging {
@@ -205,7 +255,7 @@ impl Stream for Merging {
 
 impl RecordBatchStream for Merging {
     fn schema(&self) -> SchemaRef {
-        run_schema()
+        Arc::clone(&self.schema)
     }
 }
 

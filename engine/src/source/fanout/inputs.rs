@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
-use arrow::array::{Array, AsArray, Int64Array, ListArray, RecordBatch};
+use arrow::array::{Array, AsArray, Int64Array, ListArray, RecordBatch, StructArray};
 use arrow::datatypes::{Float64Type, Int64Type, UInt32Type};
 use datafusion::error::Result as DfResult;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -13,8 +13,11 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use futures::StreamExt;
 
-use super::algo::Piece;
+use super::algo::{Histograms, Piece};
 use super::union::Place;
+use crate::block::histogram::HistogramColumns;
+use crate::source::histograms_of;
+use crate::source::pieces::{CHUNK_MAX, CHUNK_MIN};
 use crate::{Error, Result};
 
 /// How many batches of a partition are read ahead.
@@ -25,6 +28,8 @@ const AHEAD: usize = 2;
 struct Batch {
     ts: ListArray,
     value: ListArray,
+    /// Native histograms, where the child may have some.
+    histogram: Option<(ListArray, StructArray)>,
     /// Bounds of the chunks that the rows came from, where the child tells them.
     bounds: Option<(Int64Array, Int64Array)>,
     source: u32,
@@ -56,7 +61,11 @@ impl Row {
         };
         let all = self.batch.ts.values().as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
         let ts = &all.values()[cut(&self.batch.ts)];
-        let values = if self.batch.value.is_null(self.at) {
+        let histograms = self.batch.histogram.as_ref().filter(|(list, _)| list.is_valid(self.at));
+        let histograms = histograms.map(|(list, all)| (cut(list), all));
+        let values = if let Some((place, all)) = &histograms {
+            Some(&HistogramColumns::of(all)?.sums()[place.clone()])
+        } else if self.batch.value.is_null(self.at) {
             None
         } else {
             let all = self.batch.value.values();
@@ -72,7 +81,8 @@ impl Row {
             None => (first, last),
         };
         let (replica, source) = (self.replica, self.batch.source);
-        Ok(Some(Piece { replica, source, min, max, ts, values }))
+        let histograms = histograms.map(|(place, all)| Histograms { all, from: place.start });
+        Ok(Some(Piece { replica, source, min, max, ts, values, histograms }))
     }
 }
 
@@ -162,16 +172,16 @@ impl Input {
         }
         let list = |at: usize| batch.column(at).as_list_opt::<i32>().cloned().ok_or_else(wrong);
         let series = batch.column(0).as_primitive_opt::<UInt32Type>().ok_or_else(wrong)?;
-        let numbers = |at: usize| batch.column(at).as_primitive_opt::<Int64Type>().cloned();
-        let bounds = match batch.num_columns() {
-            5 => numbers(3).zip(numbers(4)),
-            _ => None,
-        };
+        let numbers =
+            |name: &str| batch.column_by_name(name)?.as_primitive_opt::<Int64Type>().cloned();
+        let bounds = numbers(CHUNK_MIN).zip(numbers(CHUNK_MAX));
+        let histogram = histograms_of(batch)?.map(|(list, all)| (list.clone(), all.clone()));
         let bytes = batch.get_array_memory_size();
         stash.held.fetch_add(bytes, Ordering::Relaxed);
         let kept = Arc::new(Batch {
             ts: list(1)?,
             value: list(2)?,
+            histogram,
             bounds,
             source: self.source,
             bytes,

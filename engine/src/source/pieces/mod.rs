@@ -27,7 +27,11 @@ use hashbrown::HashSet;
 use xxhash_rust::xxh64::xxh64;
 
 use super::arrange::Arrangement;
-use super::{ChunkedSeries, EncodedChunk, Resolved, Select, SelectOptions, SeriesKind, run_schema};
+use super::chunked::kind;
+use super::{
+    ChunkedSeries, Columns, EncodedChunk, Resolved, Select, SelectOptions, SeriesKind,
+    histogram_run_schema, run_schema,
+};
 use crate::dedup::lanes;
 use crate::model::{Labels, TimeRange};
 use crate::scan::cut;
@@ -102,6 +106,8 @@ struct Pieces {
     members: Vec<Member>,
     partitions: Vec<Range<u32>>,
     range: TimeRange,
+    /// Whether some chunk has native histograms.
+    histograms: bool,
     damaged: Damaged,
     _held: Box<dyn Send + Sync>,
 }
@@ -112,11 +118,18 @@ impl fmt::Debug for Pieces {
     }
 }
 
-/// The schema of [`PiecesExec`]: run batches, and the bounds of the chunk that a row came from.
-pub fn piece_schema() -> SchemaRef {
-    let mut fields: Vec<_> = run_schema().fields().iter().cloned().collect();
-    fields.push(Arc::new(Field::new("chunk_min", DataType::Int64, false)));
-    fields.push(Arc::new(Field::new("chunk_max", DataType::Int64, false)));
+/// The columns of the bounds of the chunk that a row came from, in ms.
+pub(super) const CHUNK_MIN: &str = "chunk_min";
+pub(super) const CHUNK_MAX: &str = "chunk_max";
+
+/// The schema of [`PiecesExec`]: run batches, with native histograms or without, and the bounds of
+/// the chunk that a row came from.
+pub fn piece_schema(histograms: bool) -> SchemaRef {
+    let runs = if histograms { histogram_run_schema() } else { run_schema() };
+    let mut fields: Vec<_> = runs.fields().iter().cloned().collect();
+    for name in [CHUNK_MIN, CHUNK_MAX] {
+        fields.push(Arc::new(Field::new(name, DataType::Int64, false)));
+    }
     Arc::new(Schema::new(fields))
 }
 
@@ -132,6 +145,7 @@ pub fn resolve_pieces(
     let PieceAnswer { origin, series, mut warnings, damaged, held } = answer;
     let known = damaged.snapshot();
     let mut members = Vec::with_capacity(series.len());
+    let wanted = select.columns == Columns::Samples;
     let (mut histograms, mut left_out) = (0, 0usize);
     for ChunkedSeries { labels, mut chunks } in series {
         chunks.retain(|chunk| chunk.range.overlaps(&select.range));
@@ -140,15 +154,12 @@ pub fn resolve_pieces(
             chunks.retain(|chunk| !known.contains(&hash(chunk)));
             left_out += before - chunks.len();
         }
-        let all = chunks.len();
-        chunks.retain(|chunk| chunk.encoding.is_float());
-        let kind = match (all, chunks.len()) {
-            (0, _) => continue,
-            (all, floats) if all == floats => SeriesKind::Float,
-            (_, 0) => SeriesKind::Histogram,
-            _ => SeriesKind::Mixed,
-        };
+        if chunks.is_empty() {
+            continue;
+        }
+        let kind = kind(&chunks);
         histograms += usize::from(kind != SeriesKind::Float);
+        chunks.retain(|chunk| wanted || chunk.encoding.is_float());
         in_order(&mut chunks);
         members.extend(dealt(chunks).into_iter().map(|chunks| Member {
             labels: labels.clone(),
@@ -163,7 +174,7 @@ pub fn resolve_pieces(
         }
         warnings.push(message);
     }
-    if histograms > 0 {
+    if histograms > 0 && !wanted {
         warnings.push(format!("{origin}: native histograms of {histograms} series are left out"));
     }
     let sets: Vec<Labels> = members.iter().map(|member| member.labels.clone()).collect();
@@ -173,7 +184,8 @@ pub fn resolve_pieces(
     let members = arrangement.order.iter().filter_map(|&at| slots[at as usize].take()).collect();
     let partitions = cut(roster.len(), |at| roster.samples(at), options.partitions);
     let range = select.range;
-    let pieces = Pieces { origin, members, partitions, range, damaged, _held: held };
+    let histograms = wanted && histograms > 0;
+    let pieces = Pieces { origin, members, partitions, range, histograms, damaged, _held: held };
     let runs = Arc::new(PiecesExec::new(Arc::new(pieces)));
     Ok(Resolved { roster: Arc::new(roster), runs, warnings })
 }

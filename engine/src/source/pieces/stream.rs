@@ -17,11 +17,12 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use futures::Stream;
 
 use super::{Member, Pieces, piece_schema};
-use crate::chunk::Floats;
+use crate::block::histogram::histogram_array;
+use crate::chunk::{Floats, Histograms};
 use crate::model::TimeRange;
 use crate::scan::frame::{properties, run_operator};
 use crate::scan::located::{BATCH_SAMPLES, list};
-use crate::source::EncodedChunk;
+use crate::source::{EncodedChunk, RunBuilder};
 use crate::{Error, Result};
 
 /// Decodes the chunks of an answer in roster order.
@@ -34,7 +35,7 @@ pub struct PiecesExec {
 
 impl PiecesExec {
     pub(super) fn new(pieces: Arc<Pieces>) -> Self {
-        let properties = properties(piece_schema(), pieces.partitions.len());
+        let properties = properties(piece_schema(pieces.histograms), pieces.partitions.len());
         Self { pieces, properties, metrics: ExecutionPlanMetricsSet::new() }
     }
 
@@ -78,6 +79,7 @@ impl ExecutionPlan for PiecesExec {
             left: members,
             chunk: 0,
             floats: Floats::default(),
+            histograms: Histograms::default(),
             metrics: BaselineMetrics::new(&self.metrics, partition),
             _memory: memory,
         }))
@@ -90,6 +92,7 @@ struct Decoding {
     /// The next chunk of the first member left.
     chunk: usize,
     floats: Floats,
+    histograms: Histograms,
     metrics: BaselineMetrics,
     /// The compressed bytes of this partition.
     _memory: MemoryReservation,
@@ -109,7 +112,8 @@ impl Decoding {
         let pieces = Arc::clone(&self.pieces);
         self.floats.clear();
         let mut rows = Rows::default();
-        while self.floats.len() < BATCH_SAMPLES && !self.left.is_empty() {
+        let mut runs = RunBuilder::default();
+        while self.floats.len() + runs.weight() < BATCH_SAMPLES && !self.left.is_empty() {
             let at = self.left.start;
             let member = &pieces.members[at as usize];
             let Some(chunk) = member.chunks.get(self.chunk) else {
@@ -119,12 +123,15 @@ impl Decoding {
             };
             self.chunk += 1;
             let before = self.floats.len();
-            if let Err(error) = decode(&mut self.floats, chunk, pieces.range) {
+            if let Err(error) = self.decode(chunk) {
                 pieces.damaged.note(chunk);
                 self.note_all_damaged();
                 return Err(blame(&pieces, member, chunk, error));
             }
-            let length = self.floats.len() - before;
+            let mut length = self.floats.len() - before;
+            if pieces.histograms {
+                length = self.hand_over(at, &mut runs)?;
+            }
             if length > 0 {
                 rows.series.push(at);
                 rows.lengths.push(length);
@@ -135,26 +142,63 @@ impl Decoding {
         if rows.series.is_empty() {
             return Ok(None);
         }
-        let ts: ArrayRef = Arc::new(Int64Array::from(self.floats.ts().to_vec()));
-        let values: ArrayRef = Arc::new(Float64Array::from(self.floats.values().to_vec()));
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(UInt32Array::from(rows.series)),
-            list(DataType::Int64, &rows.lengths, ts, None)?,
-            list(DataType::Float64, &rows.lengths, values, None)?,
-            Arc::new(Int64Array::from(rows.min)),
-            Arc::new(Int64Array::from(rows.max)),
-        ];
-        RecordBatch::try_new(piece_schema(), columns)
+        let mut columns = match runs.finish()? {
+            Some(runs) => runs.columns().to_vec(),
+            None => self.floats(rows.series, &rows.lengths)?,
+        };
+        columns.push(Arc::new(Int64Array::from(rows.min)));
+        columns.push(Arc::new(Int64Array::from(rows.max)));
+        RecordBatch::try_new(piece_schema(pieces.histograms), columns)
             .map(Some)
             .map_err(|e| Error::internal(format!("decoded chunks: {e}")))
+    }
+
+    /// The columns of the floats of a batch.
+    fn floats(&self, series: Vec<u32>, lengths: &[usize]) -> Result<Vec<ArrayRef>> {
+        let ts: ArrayRef = Arc::new(Int64Array::from(self.floats.ts().to_vec()));
+        let values: ArrayRef = Arc::new(Float64Array::from(self.floats.values().to_vec()));
+        Ok(vec![
+            Arc::new(UInt32Array::from(series)),
+            list(DataType::Int64, lengths, ts, None)?,
+            list(DataType::Float64, lengths, values, None)?,
+        ])
+    }
+
+    /// Appends the samples of a chunk to those of its kind.
+    fn decode(&mut self, chunk: &EncodedChunk) -> Result<()> {
+        match chunk.encoding.is_float() {
+            true => decode(&mut self.floats, chunk, self.pieces.range),
+            false => decode_histograms(&mut self.histograms, chunk, self.pieces.range),
+        }
+    }
+
+    /// Makes the samples of the chunk in hand a row of `runs`; returns how many they are.
+    fn hand_over(&mut self, series: u32, runs: &mut RunBuilder) -> Result<usize> {
+        let length = self.floats.len() + self.histograms.len();
+        if self.histograms.is_empty() {
+            runs.floats(series, self.floats.ts(), self.floats.values());
+        } else {
+            let histograms = histogram_array(&self.histograms.samples)?;
+            runs.histograms(series, &self.histograms.ts, histograms);
+        }
+        runs.end_row();
+        self.floats.clear();
+        self.histograms.clear();
+        Ok(length)
     }
 
     /// Finds all damage at once: the next attempt is then the last.
     fn note_all_damaged(&mut self) {
         for at in self.left.clone() {
             for chunk in &self.pieces.members[at as usize].chunks {
-                self.floats.clear();
-                if decode(&mut self.floats, chunk, self.pieces.range).is_err() {
+                let (floats, histograms) = (&mut self.floats, &mut self.histograms);
+                floats.clear();
+                histograms.clear();
+                let decoded = match chunk.encoding.is_float() {
+                    true => decode(floats, chunk, self.pieces.range),
+                    false => decode_histograms(histograms, chunk, self.pieces.range),
+                };
+                if decoded.is_err() {
                     self.pieces.damaged.note(chunk);
                 }
             }
@@ -168,18 +212,36 @@ impl Decoding {
 fn decode(floats: &mut Floats, chunk: &EncodedChunk, range: TimeRange) -> Result<()> {
     let before = floats.len();
     floats.decode(chunk.encoding, &chunk.bytes)?;
-    let ts = &floats.ts()[before..];
-    let (Some(&first), Some(&last)) = (ts.first(), ts.last()) else { return Ok(()) };
+    if reaches_out(&floats.ts()[before..], chunk, range)? {
+        floats.retain(before, |ts| range.contains(ts));
+    }
+    Ok(())
+}
+
+/// As [`decode`], of a chunk of native histograms.
+fn decode_histograms(
+    histograms: &mut Histograms,
+    chunk: &EncodedChunk,
+    range: TimeRange,
+) -> Result<()> {
+    let before = histograms.len();
+    histograms.decode(chunk.encoding, &chunk.bytes)?;
+    if reaches_out(&histograms.ts[before..], chunk, range)? {
+        histograms.retain(before, |ts| range.contains(ts));
+    }
+    Ok(())
+}
+
+/// Whether some of a chunk's samples lie outside of `range`.
+fn reaches_out(ts: &[i64], chunk: &EncodedChunk, range: TimeRange) -> Result<bool> {
+    let (Some(&first), Some(&last)) = (ts.first(), ts.last()) else { return Ok(false) };
     if first < chunk.range.min || last > chunk.range.max {
         return Err(Error::corrupt(format!(
             "samples from {first} to {last} in a chunk from {} to {}",
             chunk.range.min, chunk.range.max
         )));
     }
-    if first < range.min || last > range.max {
-        floats.retain(before, |ts| range.contains(ts));
-    }
-    Ok(())
+    Ok(first < range.min || last > range.max)
 }
 
 fn blame(pieces: &Pieces, member: &Member, chunk: &EncodedChunk, error: Error) -> Error {
@@ -207,6 +269,6 @@ impl Stream for Decoding {
 
 impl RecordBatchStream for Decoding {
     fn schema(&self) -> SchemaRef {
-        piece_schema()
+        piece_schema(self.pieces.histograms)
     }
 }

@@ -16,11 +16,13 @@ use crate::block::meta::Compaction;
 use crate::block::{BlockId, BlockSettings, BlockWriter, order};
 use crate::bucket::{Bucket, commit};
 use crate::catalog::{Catalog, CatalogSettings};
-use crate::model::{Aggregates, LabelTable, Labels, Matcher, TimeRange};
+use crate::model::{Aggregates, Histogram, LabelTable, Labels, Matcher, TimeRange};
 use crate::scan::BlockCache;
 use crate::source::{Columns, DedupFunc};
 
 pub(super) type Samples = Vec<(i64, f64)>;
+/// Native histograms with their timestamps in ms.
+pub(super) type Natives = Vec<(i64, Histogram)>;
 
 /// What a test block holds.
 pub(super) struct TestBlock {
@@ -63,6 +65,21 @@ impl Fixture {
 
     /// Writes, uploads and lists a block; later ones have later ids.
     pub(super) async fn add(&mut self, block: TestBlock) -> BlockId {
+        self.add_with(block, Vec::new()).await
+    }
+
+    /// As [`Self::add`], with native histograms of these series or others.
+    pub(super) async fn add_with(
+        &mut self,
+        mut block: TestBlock,
+        histograms: Vec<(Labels, Natives)>,
+    ) -> BlockId {
+        let mut natives: BTreeMap<Labels, Natives> = histograms.into_iter().collect();
+        for labels in natives.keys() {
+            if block.series.iter().all(|(own, _)| own != labels) {
+                block.series.push((labels.clone(), Vec::new()));
+            }
+        }
         self.written += 1;
         let ulid = BlockId(ulid::Ulid::from_parts(self.written, 7));
         let settings = BlockSettings {
@@ -81,17 +98,23 @@ impl Fixture {
         let dir = tempfile::tempdir().unwrap();
         let mut writer = BlockWriter::create(dir.path(), settings, Arc::clone(&table)).unwrap();
         // metric, then time bucket, then series.
-        let mut runs: BTreeMap<(String, u32, u32), Samples> = BTreeMap::new();
+        let mut runs: BTreeMap<(String, u32, u32), (Samples, Natives)> = BTreeMap::new();
         for (series_ref, &at) in order.iter().enumerate() {
-            for &(t, value) in &block.series[at as usize].1 {
-                let metric = table.value(series_ref, "__name__").to_owned();
-                let key = (metric, writer.bucket_of(t), series_ref as u32);
-                runs.entry(key).or_default().push((t, value));
+            let (labels, floats) = &block.series[at as usize];
+            let metric = table.value(series_ref, "__name__");
+            let key = |t: i64| (metric.to_owned(), writer.bucket_of(t), series_ref as u32);
+            for &(t, value) in floats {
+                runs.entry(key(t)).or_default().0.push((t, value));
+            }
+            for (t, histogram) in natives.remove(labels).unwrap_or_default() {
+                runs.entry(key(t)).or_default().1.push((t, histogram));
             }
         }
-        for ((_, _, series_ref), samples) in runs {
-            let (ts, values): (Vec<i64>, Vec<f64>) = samples.into_iter().unzip();
+        for ((_, _, series_ref), (floats, natives)) in runs {
+            let (ts, values): (Vec<i64>, Vec<f64>) = floats.into_iter().unzip();
             writer.floats(series_ref, &ts, &values, None).unwrap();
+            let (ts, natives): (Vec<i64>, Vec<Histogram>) = natives.into_iter().unzip();
+            writer.histograms(series_ref, &ts, None, &natives).unwrap();
         }
         let meta = writer.finish().unwrap();
         commit(&self.bucket, dir.path(), &meta).await.unwrap();

@@ -3,6 +3,7 @@
 mod damage;
 mod fanout;
 mod fixture;
+mod histograms;
 mod pieces;
 mod replicas;
 
@@ -13,6 +14,7 @@ use proptest::prelude::*;
 
 use self::fixture::{Fixture, Samples, TestBlock, bits, drain, matcher};
 pub(in crate::source) use self::fixture::{labels, metric, options, run};
+pub(in crate::source) use self::histograms::{Either, either, of_native};
 use super::{
     Columns, DedupFunc, Extent, Parts, Resolved, Select, SelectOptions, SeriesSource, SourceParts,
 };

@@ -1,5 +1,6 @@
 //! Answers of encoded chunks as pieces: joined, trimmed, dealt to lanes; and those that lie.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::AsArray;
@@ -8,10 +9,13 @@ use bytes::Bytes;
 use datafusion::execution::TaskContext;
 
 use super::fixture::{labels, metric, options, run};
-use crate::chunk::Encoding;
+use crate::block::histogram::HistogramColumns;
+use crate::chunk::{Encoding, Histograms};
 use crate::model::{Labels, TimeRange};
-use crate::source::pieces::{Damaged, PieceAnswer, resolve_pieces};
-use crate::source::{ChunkBuffer, EncodedChunk, Resolved, SelectOptions};
+use crate::source::pieces::{Damaged, PieceAnswer, piece_schema, resolve_pieces};
+use crate::source::{
+    ChunkBuffer, Columns, EncodedChunk, Resolved, Select, SelectOptions, histograms_of,
+};
 use crate::{ErrorKind, Result};
 
 /// An XOR chunk in the longest form of its bit stream.
@@ -149,4 +153,37 @@ async fn damaged_chunks_are_left_out_the_next_time() {
     let whole = SelectOptions { partial_response: false, ..warn };
     let error = resolve_pieces(answer(series(), &damaged), &select, &whole).unwrap_err();
     assert!(error.message().contains("2 damaged chunks"), "{error}");
+}
+
+/// A row is one chunk, of floats or of histograms; who asks for floats is told what is left out.
+#[tokio::test]
+async fn histogram_chunks_are_rows_of_their_own() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/chunks/histogram-1.bin");
+    let bytes = Bytes::from(std::fs::read(path).unwrap());
+    let mut histograms = Histograms::default();
+    histograms.decode(Encoding::Histogram, &bytes).unwrap();
+    let ts = &histograms.ts;
+    let (first, last) = (ts[0], ts[ts.len() - 1]);
+    let native =
+        EncodedChunk { range: TimeRange::new(first, last), encoding: Encoding::Histogram, bytes };
+    let after = xor(&[(last + 1, 1.0), (last + 2, 2.0)]);
+    let series = || vec![(m("a"), vec![after.clone(), native.clone()])];
+    let range = TimeRange::new(ts[1], last + 1);
+    let select = Select { columns: Columns::Samples, ..metric("m", range) };
+    let all = resolve_pieces(answer(series(), &Damaged::default()), &select, &options(None));
+    let all = all.unwrap();
+    assert!(all.warnings.is_empty(), "{:?}", all.warnings);
+    let stream = all.runs.execute(0, Arc::new(TaskContext::default())).unwrap();
+    let batches = datafusion::physical_plan::common::collect(stream).await.unwrap();
+    assert_eq!(batches[0].schema(), piece_schema(true));
+    let (lists, structs) = histograms_of(&batches[0]).unwrap().unwrap();
+    let lengths: Vec<i32> = (0..2).map(|row| lists.value_length(row)).collect();
+    assert_eq!(lengths, [ts.len() as i32 - 1, 0]);
+    let sums = HistogramColumns::of(structs).unwrap().sums().iter().map(|sum| sum.to_bits());
+    assert!(sums.eq(histograms.samples[1..].iter().map(|h| h.sum.to_bits())));
+    let bounds = |column: usize| batches[0].column(column).as_primitive::<Int64Type>().values();
+    assert_eq!((bounds(4)[0], bounds(5)[0], bounds(5)[1]), (first, last, last + 2));
+    let floats = resolved(series(), range).unwrap();
+    assert_eq!(floats.warnings, ["far:10901: native histograms of 1 series are left out"]);
+    assert_eq!(run(&floats).await.unwrap()[0].1, [last + 1]);
 }

@@ -1,0 +1,157 @@
+//! Run batches with native histograms, made and read.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{
+    Array, ArrayRef, AsArray, Float64Array, Int64Array, ListArray, RecordBatch, StructArray,
+    UInt32Array, new_empty_array,
+};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
+use arrow::compute::concat;
+use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+
+use super::run_schema;
+use crate::block::histogram::histogram_fields;
+use crate::scan::located::list;
+use crate::{Error, Result};
+
+/// A histogram counts as so many floats where batches and waves of reading are limited.
+pub const HISTOGRAM_WEIGHT: usize = 64;
+
+/// The name of the column of histograms.
+const HISTOGRAM: &str = "histogram";
+
+static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let mut fields: Vec<FieldRef> = run_schema().fields().iter().cloned().collect();
+    fields.push(Arc::new(Field::new(HISTOGRAM, DataType::List(item()), true)));
+    Arc::new(Schema::new(fields))
+});
+
+fn item() -> FieldRef {
+    Arc::new(Field::new("item", DataType::Struct(histogram_fields()), false))
+}
+
+/// The schema of run batches that may have native histograms.
+pub fn histogram_run_schema() -> SchemaRef {
+    Arc::clone(&SCHEMA)
+}
+
+/// Whether batches of `schema` have a column of native histograms.
+pub(crate) fn has_histograms(schema: &Schema) -> bool {
+    schema.column_with_name(HISTOGRAM).is_some()
+}
+
+/// The column of histograms of a run batch, if it has one, and the array of structs in its lists.
+///
+/// # Errors
+/// [`Internal`](crate::ErrorKind::Internal) for a column of another type.
+pub fn histograms_of(batch: &RecordBatch) -> Result<Option<(&ListArray, &StructArray)>> {
+    let wrong = || Error::internal("a batch that is no run batch");
+    let Some(column) = batch.column_by_name(HISTOGRAM) else { return Ok(None) };
+    let lists = column.as_list_opt::<i32>().ok_or_else(wrong)?;
+    Ok(Some((lists, lists.values().as_struct_opt().ok_or_else(wrong)?)))
+}
+
+/// Makes run batches with native histograms: samples are added series by series, in order of time;
+/// neighbours of one series and kind become one row.
+#[derive(Debug, Default)]
+pub(crate) struct RunBuilder {
+    series: Vec<u32>,
+    lengths: Vec<usize>,
+    has_histograms: Vec<bool>,
+    ts: Vec<i64>,
+    values: Vec<f64>,
+    histograms: Vec<StructArray>,
+    /// How many histograms there are, and the bytes that they take.
+    count: usize,
+    bytes: usize,
+    /// Whether the next samples are a row of their own, whatever they are.
+    ended: bool,
+}
+
+impl RunBuilder {
+    /// Adds floats.
+    pub(crate) fn floats(&mut self, series: u32, ts: &[i64], values: &[f64]) {
+        self.ts.extend_from_slice(ts);
+        self.values.extend_from_slice(values);
+        self.row(series, ts.len(), false);
+    }
+
+    /// Adds histograms, one a timestamp.
+    pub(crate) fn histograms(&mut self, series: u32, ts: &[i64], histograms: StructArray) {
+        self.ts.extend_from_slice(ts);
+        self.count += ts.len();
+        self.bytes += histograms.to_data().get_slice_memory_size().unwrap_or_default();
+        self.row(series, ts.len(), true);
+        self.histograms.push(histograms);
+    }
+
+    fn row(&mut self, series: u32, samples: usize, has_histograms: bool) {
+        if samples == 0 {
+            return;
+        }
+        let goes_on = self.series.last() == Some(&series)
+            && self.has_histograms.last() == Some(&has_histograms)
+            && !self.ended;
+        self.ended = false;
+        match self.lengths.last_mut() {
+            Some(length) if goes_on => *length += samples,
+            _ => {
+                self.series.push(series);
+                self.lengths.push(samples);
+                self.has_histograms.push(has_histograms);
+            }
+        }
+    }
+
+    /// Ends the row in hand: what comes next is another, even of the same series and kind.
+    pub(crate) fn end_row(&mut self) {
+        self.ended = true;
+    }
+
+    /// How many samples the batch has, histograms by their weight.
+    pub(crate) fn weight(&self) -> usize {
+        self.ts.len() + self.count * HISTOGRAM_WEIGHT
+    }
+
+    /// Bytes held.
+    pub(crate) fn held(&self) -> usize {
+        (self.ts.capacity() + self.values.capacity()) * 8 + self.bytes
+    }
+
+    /// The batch, if it has a row; the builder is empty after.
+    pub(crate) fn finish(&mut self) -> Result<Option<RecordBatch>> {
+        let built = std::mem::take(self);
+        if built.series.is_empty() {
+            return Ok(None);
+        }
+        let failed = |e| Error::internal("run batch").with_source(e);
+        let lengths = |histograms: bool| -> Vec<usize> {
+            let rows = built.lengths.iter().zip(&built.has_histograms);
+            rows.map(|(&length, &has)| if has == histograms { length } else { 0 }).collect()
+        };
+        let histograms = match &built.histograms[..] {
+            [] => new_empty_array(&DataType::Struct(histogram_fields())),
+            [one] => Arc::new(one.clone()) as ArrayRef,
+            many => {
+                let many: Vec<&dyn Array> = many.iter().map(|array| array as &dyn Array).collect();
+                concat(&many).map_err(failed)?
+            }
+        };
+        let histograms = ListArray::try_new(
+            item(),
+            OffsetBuffer::from_lengths(lengths(true)),
+            histograms,
+            Some(NullBuffer::from(built.has_histograms.clone())),
+        );
+        let floats = NullBuffer::from_iter(built.has_histograms.iter().map(|has| !has));
+        let (ts, values) = (Int64Array::from(built.ts), Float64Array::from(built.values));
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(UInt32Array::from(built.series)),
+            list(DataType::Int64, &built.lengths, Arc::new(ts), None)?,
+            list(DataType::Float64, &lengths(false), Arc::new(values), Some(floats))?,
+            Arc::new(histograms.map_err(failed)?),
+        ];
+        RecordBatch::try_new(histogram_run_schema(), columns).map(Some).map_err(failed)
+    }
+}
