@@ -1,5 +1,6 @@
 //! Blocks with the same samples, native and as Stoa's, and stores over both.
 
+use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -19,7 +20,8 @@ use tempfile::TempDir;
 use tonic::Status;
 use tonic::transport::Channel;
 
-use crate::ingest::dump::write_block;
+use crate::ingest::dump::write_seeded;
+use crate::ingest::native::copy;
 use crate::support::prometheus::link_tree;
 use crate::support::{Server, free_address, go_package, scratch, stoa};
 
@@ -85,11 +87,22 @@ impl Blocks {
         self.convert(&self.native().join(id.trim()), labels).await;
     }
 
-    /// Adds a block that the Go program over Prometheus' code writes, as Stoa's alone.
-    pub(super) async fn add_kind(&self, kind: &str) {
+    /// Adds a block that the Go program over Prometheus' code writes, native and as Stoa's; each
+    /// `replica` (a letter) has its own samples.
+    pub(super) async fn add_kind(&self, kind: &str, replica: &str) {
         let dir = scratch();
-        let block = write_block(dir.path(), kind);
-        self.convert(&block, Labels::new([("replica", "r1")]).expect("labels")).await;
+        let block = write_seeded(dir.path(), kind, u64::from(replica.as_bytes()[0]));
+        let path = block.join("meta.json");
+        let mut meta: serde_json::Value =
+            serde_json::from_slice(&fs::read(&path).expect("meta.json")).expect("JSON");
+        meta["ulid"] = format!("01ARZ3NDEKTSV4RRFFQ69G5FA{}", replica.to_uppercase()).into();
+        meta["thanos"] = serde_json::json!({
+            "labels": { "replica": replica }, "source": "sidecar", "downsample": { "resolution": 0 },
+        });
+        fs::write(&path, meta.to_string()).expect("meta.json");
+        let native = self.native().join(meta["ulid"].as_str().expect("an id"));
+        copy(&block, &native);
+        self.convert(&native, Labels::new([("replica", replica)]).expect("labels")).await;
     }
 
     async fn convert(&self, block: &Path, labels: Labels) {

@@ -3,6 +3,7 @@
 mod conformance;
 mod endpoint;
 mod frame;
+mod histograms;
 mod matching;
 mod querier;
 mod refusals;

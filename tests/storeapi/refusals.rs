@@ -2,7 +2,6 @@
 
 use engine::model::Labels;
 use prost_types::Any;
-use proto::thanos::series_response::Result as Frame;
 use proto::thanos::{
     LabelMatcher, LabelNamesRequest, LabelValuesRequest, SeriesRequest, ShardInfo,
 };
@@ -70,21 +69,6 @@ async fn what_thanos_lets_pass_is_refused_too() {
     let names = LabelNamesRequest { limit: -1, ..LabelNamesRequest::default() };
     let refused = at.store().await.label_names(names).await.expect_err("a negative limit");
     assert_eq!(refused.code(), Code::InvalidArgument);
-}
-
-/// Histograms cannot be sent yet: the answer says so, and has all floats.
-#[tokio::test]
-async fn what_is_left_out_is_named() {
-    let blocks = Blocks::new();
-    blocks.add_kind("encodings").await;
-    let at = blocks.serve(Kind::Stoa, &[]).await;
-    let frames = at.frames(all_time(&["__name__=~.+"])).await.expect("frames");
-    let Some(Frame::Warning(text)) = frames.first() else { panic!("no warning: {frames:?}") };
-    assert!(text.contains("native histograms of") && text.contains("left out"), "{text}");
-    let is_series = |frame: &&Frame| matches!(frame, Frame::Series(_));
-    assert_eq!(frames.iter().filter(is_series).count(), frames.len() - 1);
-    let floats = at.series(all_time(&["__name__=floats"])).await.expect("no warning");
-    assert!(floats.len() > 10, "{}", floats.len());
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
+	"github.com/prometheus/prometheus/tsdb/chunks"
 	"github.com/prometheus/prometheus/tsdb/tombstones"
 )
 
@@ -34,6 +35,7 @@ var kinds = map[string]func(dir string, rng *rand.Rand) error{
 	"disorder":   writeDisorder,
 	"head":       func(dir string, rng *rand.Rand) error { return writeHead(dir, rng, false) },
 	"node":       writeNode,
+	"natives":    writeNatives,
 	"head-st":    func(dir string, rng *rand.Rand) error { return writeHead(dir, rng, true) },
 }
 
@@ -139,6 +141,48 @@ func encodings(rng *rand.Rand) []blockSeries {
 
 func writeEncodings(dir string, rng *rand.Rand) error {
 	return writeBlock(dir, encodings(rng), start, start+blockMs, 0)
+}
+
+// writeNatives has native histograms of all layouts in the encodings that every Thanos reads, series
+// that change between them and floats, and floats.
+func writeNatives(dir string, rng *rand.Rand) error {
+	var all []blockSeries
+	none := startKinds["none"]
+	for layout := range 12 {
+		for _, kind := range []string{"counter", "gauge"} {
+			for _, enc := range []chunkenc.Encoding{chunkenc.EncHistogram, chunkenc.EncFloatHistogram} {
+				ts := timeKinds["jitter"](rng, start, 450)
+				all = append(all, blockSeries{
+					lset("natives", "encoding", enc.String(), "layout", fmt.Sprint(layout), "kind", kind),
+					histogramChunks(enc, none(rng, ts), ts, histogramWalk(rng, layout, kind == "gauge", len(ts)), 60),
+				})
+			}
+		}
+	}
+	for i := range 4 {
+		ts := timeKinds["regular"](rng, start, 470)
+		var mixed []chunks.Meta
+		for from := 0; from < len(ts); {
+			to := min(from+20+rng.IntN(150), len(ts))
+			part, enc := ts[from:to], chunkenc.EncHistogram
+			switch rng.IntN(3) {
+			case 0:
+				mixed = append(mixed, floatChunks(chunkenc.EncXOR, none(rng, part), part, valueKinds["counter"](rng, len(part)), 120)...)
+			case 1:
+				enc = chunkenc.EncFloatHistogram
+				fallthrough
+			default:
+				mixed = append(mixed, histogramChunks(enc, none(rng, part), part, histogramWalk(rng, i, false, len(part)), 60)...)
+			}
+			from = to
+		}
+		all = append(all, blockSeries{lset("mixed", "n", fmt.Sprint(i)), mixed})
+		all = append(all, blockSeries{
+			lset("floats", "n", fmt.Sprint(i)),
+			floatChunks(chunkenc.EncXOR, none(rng, ts), ts, valueKinds["counter"](rng, len(ts)), 120),
+		})
+	}
+	return writeBlock(dir, all, start, start+blockMs, 0)
 }
 
 // writeTombstones deletes whole series, whole chunks, parts of chunks and single samples.

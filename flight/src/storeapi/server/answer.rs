@@ -149,7 +149,7 @@ impl Answer {
         let select = Select {
             matchers: self.matchers.clone(),
             range: self.range,
-            columns: Columns::Values,
+            columns: Columns::Samples,
             aggregates: self.aggregates,
             max_resolution: self.max_resolution,
         };
@@ -160,9 +160,7 @@ impl Answer {
             let message = format!("more than {} series are selected", self.options.series_limit);
             return Err(Error::new(ErrorKind::ResourcesExhausted, message).into());
         }
-        let histograms = (ordered.histograms > 0)
-            .then(|| format!("native histograms of {} series are left out", ordered.histograms));
-        for text in warnings.into_iter().chain(histograms) {
+        for text in warnings {
             self.warn(out, warned, text).await?;
         }
         if let Some(last) = &out.last {

@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! request ── checked ── resolve ── series in Thanos' order ── slices ── runs ── chunks ── frames
-//!                                  labels held and sorted     some      decoded  XOR,     streamed
-//!                                                             series    columns  cut
-//!                                                             each               anew
+//!                                  labels held and sorted     some      decoded  XOR or  streamed
+//!                                                             series    columns  histo-
+//!                                                             each               grams,
+//!                                                                                cut anew
 //! ```
 //!
 //! Thanos' clients rely on one order: label sets ascend, names compared before values, external

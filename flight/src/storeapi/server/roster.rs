@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use engine::model::Labels;
-use engine::source::{Parts, SeriesKind, SourceParts};
+use engine::source::{HISTOGRAM_WEIGHT, SeriesKind, SourceParts};
 use proto::thanos::Label;
 
 use super::shard::Shard;
@@ -13,8 +13,6 @@ use super::shard::Shard;
 #[derive(Debug)]
 pub(super) struct Ordered {
     pub(super) series: Vec<Member>,
-    /// How many of the series have native histograms, which cannot be sent yet.
-    pub(super) histograms: usize,
 }
 
 /// A series of one source.
@@ -37,23 +35,16 @@ impl Ordered {
         mut shard: Option<Shard>,
     ) -> Self {
         let mut series = Vec::with_capacity(sources.iter().map(|s| s.roster.len()).sum());
-        let mut histograms = 0;
-        for (source, SourceParts { roster, samples }) in sources.iter().enumerate() {
-            let encoded = matches!(samples, Parts::Chunks(_));
+        for (source, SourceParts { roster, .. }) in sources.iter().enumerate() {
             for at in 0..roster.len() {
                 let labels = stripped(roster.labels(at), without);
-                if shard.as_mut().is_some_and(|shard| !shard.has(&labels)) {
-                    continue;
-                }
-                let kind = roster.kind(at);
-                histograms += usize::from(!encoded && kind != SeriesKind::Float);
-                if encoded || kind != SeriesKind::Histogram {
+                if shard.as_mut().is_none_or(|shard| shard.has(&labels)) {
                     series.push(Member { labels, source: source as u32, at: at as u32 });
                 }
             }
         }
         series.sort_unstable();
-        Self { series, histograms }
+        Self { series }
     }
 
     /// Leaves out what is not behind `last`.
@@ -62,8 +53,8 @@ impl Ordered {
         self.series.drain(..done);
     }
 
-    /// Stretches of the series with about `samples(n)` samples each, `n` counting stretches; what is
-    /// one series of the answer is in one stretch.
+    /// Stretches of the series with about `samples(n)` samples each, histograms by their weight; `n`
+    /// counts stretches. What is one series of the answer is in one stretch.
     pub(super) fn cut(
         &self,
         sources: &[SourceParts],
@@ -72,7 +63,12 @@ impl Ordered {
         let mut cuts = Vec::new();
         let (mut start, mut sum) = (0, 0u64);
         for (at, member) in self.series.iter().enumerate() {
-            sum += sources[member.source as usize].roster.samples(member.at as usize);
+            let roster = &sources[member.source as usize].roster;
+            let weight = match roster.kind(member.at as usize) {
+                SeriesKind::Float => 1,
+                SeriesKind::Histogram | SeriesKind::Mixed => HISTOGRAM_WEIGHT as u64,
+            };
+            sum += roster.samples(member.at as usize) * weight;
             let is_last_of_labels =
                 self.series.get(at + 1).is_none_or(|next| next.labels != member.labels);
             if sum >= most(cuts.len()) && is_last_of_labels {

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::AsArray;
+use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Float64Type, Int64Type, UInt32Type};
 use arrow::record_batch::RecordBatch;
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
 use engine::model::TimeRange;
-use engine::source::{ChunkParts, EncodedChunk, Parts, RunParts, SourceParts};
+use engine::source::{ChunkParts, EncodedChunk, Parts, RunParts, SourceParts, histograms_of};
 use engine::{Error, Result};
 use futures::StreamExt;
 use futures::future::try_join_all;
@@ -124,7 +124,7 @@ async fn encode(
             while let Some(batch) = batches.next().await {
                 encoding.push(&batch?)?;
             }
-            Ok::<_, Error>(encoding.finish())
+            encoding.finish()
         });
     }
     let mut all = vec![Chunks::default(); series];
@@ -152,7 +152,8 @@ struct Encoding {
 impl Encoding {
     fn push(&mut self, batch: &RecordBatch) -> Result<()> {
         let wrong = || Error::internal("a batch that is no run batch");
-        if batch.num_columns() != 3 {
+        let histograms = histograms_of(batch)?;
+        if batch.num_columns() != 3 + usize::from(histograms.is_some()) {
             return Err(wrong());
         }
         let ids = batch.column(0).as_primitive_opt::<UInt32Type>().ok_or_else(wrong)?;
@@ -164,32 +165,41 @@ impl Encoding {
         let (ts_ends, value_ends) = (ts.value_offsets(), values.value_offsets());
         for (row, &series) in ids.values().iter().enumerate() {
             if self.series != Some(series) {
-                self.close();
+                self.close()?;
                 self.series = Some(series);
             }
             let ts = &all_ts[ts_ends[row] as usize..ts_ends[row + 1] as usize];
+            // The last row of a batch may go on in the next.
+            let more = ids.values().get(row + 1).is_none_or(|&next| next == series);
+            if let Some((lists, all)) = histograms.filter(|(lists, _)| lists.is_valid(row)) {
+                let from = lists.value_offsets()[row] as usize;
+                if lists.value_length(row) as usize != ts.len() {
+                    return Err(wrong());
+                }
+                self.writer.histograms(ts, all.slice(from, ts.len()), more)?;
+                continue;
+            }
             let values = &all_values[value_ends[row] as usize..value_ends[row + 1] as usize];
             if ts.len() != values.len() {
                 return Err(wrong());
             }
-            // The last row of a batch may go on in the next.
-            let more = ids.values().get(row + 1).is_none_or(|&next| next == series);
-            self.writer.add(ts, values, more);
+            self.writer.floats(ts, values, more)?;
         }
         Ok(())
     }
 
-    fn close(&mut self) {
+    fn close(&mut self) -> Result<()> {
         if let Some(series) = self.series.take() {
-            let chunks = self.writer.finish();
+            let chunks = self.writer.finish()?;
             if !chunks.is_empty() {
                 self.done.push((series, chunks));
             }
         }
+        Ok(())
     }
 
-    fn finish(mut self) -> Vec<(u32, Chunks)> {
-        self.close();
-        self.done
+    fn finish(mut self) -> Result<Vec<(u32, Chunks)>> {
+        self.close()?;
+        Ok(self.done)
     }
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/go-kit/log"
 	"github.com/prometheus/common/promslog"
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"google.golang.org/grpc"
@@ -154,15 +155,38 @@ func ask(engine *promql.Engine, creator query.QueryableCreator, q question) answ
 			for _, p := range series.Floats {
 				r.Samples = append(r.Samples, point(p.T, p.F))
 			}
+			for _, p := range series.Histograms {
+				r.Samples = append(r.Samples, histogramPoint(p.T, p.H))
+			}
 			got.Series = append(got.Series, r)
 		}
 	case promql.Vector:
 		for _, s := range value {
-			got.Series = append(got.Series, row{s.Metric.String(), []string{point(s.T, s.F)}})
+			text := point(s.T, s.F)
+			if s.H != nil {
+				text = histogramPoint(s.T, s.H)
+			}
+			got.Series = append(got.Series, row{s.Metric.String(), []string{text}})
 		}
 	case promql.Scalar:
 		got.Series = append(got.Series, row{"scalar", []string{point(value.T, value.V)}})
 	}
 	slices.SortFunc(got.Series, func(a, b row) int { return strings.Compare(a.Labels, b.Labels) })
 	return got
+}
+
+// histogramPoint is a histogram without its empty buckets: which of them a chunk has depends on where
+// it begins. What it says of counter resets depends on that too.
+func histogramPoint(t int64, h *histogram.FloatHistogram) string {
+	h = h.Copy().Compact(0)
+	bits := func(all ...float64) string {
+		var text strings.Builder
+		for _, v := range all {
+			fmt.Fprintf(&text, "%016x,", math.Float64bits(v))
+		}
+		return text.String()
+	}
+	return fmt.Sprintf("%d schema %d %s spans %v %v buckets %s %s bounds %s", t, h.Schema,
+		bits(h.ZeroThreshold, h.ZeroCount, h.Count, h.Sum), h.PositiveSpans, h.NegativeSpans,
+		bits(h.PositiveBuckets...), bits(h.NegativeBuckets...), bits(h.CustomValues...))
 }
