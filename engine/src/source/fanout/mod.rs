@@ -91,6 +91,10 @@ impl FanoutSource {
     }
 
     /// The children that may have series which `matchers` accept, in `range`.
+    ///
+    /// # Errors
+    /// [`Unavailable`](ErrorKind::Unavailable) if there is no child at all: an empty answer would say
+    /// that there are no series.
     fn fitting(
         &self,
         matchers: &[Matcher],
@@ -104,6 +108,9 @@ impl FanoutSource {
         }
         let mut children = self.children.children(range, max_resolution);
         let all = children.len();
+        if all == 0 {
+            return Err(Error::new(ErrorKind::Unavailable, "no endpoint is known"));
+        }
         let selectors = &options.source_matchers;
         children.retain(|child| {
             let of_name =
