@@ -3,6 +3,7 @@
 mod answers;
 mod chunk;
 mod discovery;
+mod dns;
 mod fake;
 mod liars;
 mod stores;

@@ -1,11 +1,13 @@
 //! The endpoints of a querier: flags of Thanos' `query`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
 use flight::endpoints::discovery::Sources;
+use flight::endpoints::dns::Dns;
 use flight::endpoints::spec::{ClientSpec, Spec, TlsSpec};
 
 use super::duration;
@@ -51,6 +53,9 @@ pub(crate) struct EndpointArgs {
     /// How often names are looked up again.
     #[arg(long = "store.sd-dns-interval", default_value = "30s", value_parser = duration::parse)]
     dns_interval: Duration,
+    /// DNS server that is asked for names, as in 127.0.0.1:8600 (default: those of the system).
+    #[arg(long = "store.sd-dns-server", value_name = "IP:PORT")]
+    dns_server: Option<SocketAddr>,
     /// How long an endpoint that does not answer is still expected back.
     #[arg(long = "store.unhealthy-timeout", default_value = "5m", value_parser = duration::parse)]
     pub(crate) unhealthy_timeout: Duration,
@@ -101,6 +106,14 @@ enum Compression {
 }
 
 impl EndpointArgs {
+    /// Who is asked for names.
+    pub(crate) fn dns(&self) -> anyhow::Result<Dns> {
+        Ok(match self.dns_server {
+            Some(server) => Dns::server(server)?,
+            None => Dns::system()?,
+        })
+    }
+
     /// What the flags say, checked.
     pub(crate) fn sources(&self) -> anyhow::Result<Sources> {
         if self.compression == Compression::Snappy {

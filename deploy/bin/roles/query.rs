@@ -11,7 +11,6 @@ use engine::bucket::Bucket;
 use engine::catalog::CatalogSettings;
 use engine::source::{DedupFunc, FanoutSource, SelectOptions, SeriesSource};
 use flight::endpoints::discovery::Discovery;
-use flight::endpoints::dns::Dns;
 use flight::endpoints::endpoint::INFO_INTERVAL;
 use flight::endpoints::{Endpoints, WatchSettings};
 use flight::grpc::GrpcMetrics;
@@ -298,7 +297,7 @@ impl Parts {
             client,
         };
         let endpoints = self.endpoints.clone();
-        Ok(Some(Discovery::new(endpoints, args.sources()?, watch, Dns::system()?)?))
+        Ok(Some(Discovery::new(endpoints, args.sources()?, watch, args.dns()?)?))
     }
 
     /// Looks at the bucket every `interval` until `end`; the first success makes the querier ready.
