@@ -8,6 +8,7 @@ mod fanout;
 mod flight;
 mod http;
 mod ingest;
+mod live;
 mod promql;
 mod regex;
 mod sidecar;

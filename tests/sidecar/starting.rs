@@ -10,7 +10,7 @@ use proto::thanos::{
 
 use super::place::{Sidecar, command, shipping};
 use crate::support::prometheus::Prometheus;
-use crate::support::{Server, free_address, scratch, shared, stoa};
+use crate::support::{Server, free_address, scratch, stoa};
 
 const LABELS: &str = "global:\n  external_labels: {cluster: eu, replica: a}\n";
 
@@ -138,30 +138,6 @@ async fn a_record_that_prometheus_waits_for_must_be_ours() {
         })
         .await;
     assert_eq!(refusing.status("/-/ready").await, 503);
-}
-
-/// The argument list of the seed's manifest, unchanged. What it asks for is on other machines, so the
-/// sidecar waits, and is alive.
-#[tokio::test]
-async fn the_arguments_of_the_seed_start_it() {
-    let text = std::fs::read_to_string(shared("seed/ha-kubernetes-monitoring.txt"));
-    let text = text.expect("the seed is text");
-    let (_, list) = text.split_once("\"sidecar\"").expect("the seed has a sidecar");
-    let (list, _) = list.split_once("env:").expect("the list ends");
-    let arguments: Vec<&str> = list.split('"').filter(|part| part.starts_with("--")).collect();
-    assert_eq!(arguments.len(), 7, "{arguments:?}");
-    let folder = scratch();
-    let account = folder.path().join("account.json");
-    let json = r#"{"type": "authorized_user", "client_id": "a", "client_secret": "b", "refresh_token": "c"}"#;
-    std::fs::write(&account, json).expect("a file");
-    let http = free_address();
-    let mut command = Command::new(stoa());
-    command.arg("sidecar").args(&arguments);
-    command.env("POD_NAME", "prometheus-0").env("GOOGLE_APPLICATION_CREDENTIALS", &account);
-    // The seed's pods have their ports to themselves.
-    command.arg(format!("--http-address={http}")).arg("--grpc-address=127.0.0.1:0");
-    let server = Server::start(&mut command, http, "/-/healthy").await;
-    assert!(!server.output().contains("exiting"), "{}", server.output());
 }
 
 #[test]

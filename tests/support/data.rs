@@ -29,7 +29,7 @@ pub(crate) fn data_set_kills() -> PathBuf {
 
 fn generated(name: &str, seed: u32, series: u32, hours: u32) -> PathBuf {
     let source = shared("bench/gen");
-    let generator = build_go(&source, "gen", ".");
+    let generator = build_go(&source, "gen", ".", "");
     let folder = made_once("data", name, &[source], |folder| {
         let mut command = Command::new(&generator);
         command.args(["-seed", &seed.to_string(), "-series", &series.to_string()]);

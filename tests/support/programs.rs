@@ -11,24 +11,18 @@ const GO_MISSING: &str = "the tests need Go 1.26 on PATH";
 
 /// The Go program of `tests/peers/<name>`, built.
 pub(crate) fn go_program(name: &str) -> PathBuf {
-    build_go(&peer(name), name, ".")
+    build_go(&peer(name), name, ".", "")
 }
 
 /// The Go program of `tests/peers/<module>/<package>`, built with `tags`.
 pub(crate) fn go_package(module: &str, package: &str, tags: &str) -> PathBuf {
-    let (source, name) = (peer(module), format!("{module}-{package}"));
-    let folder = made_once("go", &name, std::slice::from_ref(&source), |folder| {
-        let mut go = Command::new("go");
-        go.args(["build", "-tags", tags, "-o"]).arg(folder.join(&name));
-        run(go.arg(format!("./{package}")).current_dir(&source), GO_MISSING);
-    });
-    folder.join(name)
+    build_go(&peer(module), &format!("{module}-{package}"), &format!("./{package}"), tags)
 }
 
-/// A real Prometheus server.
+/// A real Prometheus server, without the service discoveries of clouds: they are most of its build.
 pub(super) fn prometheus_server() -> PathBuf {
     let package = "github.com/prometheus/prometheus/cmd/prometheus";
-    build_go(&peer("prometheus-server"), "prometheus-server", package)
+    build_go(&peer("prometheus-server"), "prometheus-server", package, "remove_all_sd")
 }
 
 /// A published Node program: `bin` of the packages in `tests/peers/<module>/package-lock.json`.
@@ -59,11 +53,11 @@ pub(crate) fn python(requirements: &str) -> PathBuf {
     folder.join("bin/python")
 }
 
-/// The program `package` of the Go module at `source`.
-pub(super) fn build_go(source: &Path, name: &str, package: &str) -> PathBuf {
+/// The program `package` of the Go module at `source`, built with `tags`.
+pub(super) fn build_go(source: &Path, name: &str, package: &str, tags: &str) -> PathBuf {
     let folder = made_once("go", name, &[source.to_path_buf()], |folder| {
         let mut go = Command::new("go");
-        go.arg("build").arg("-o").arg(folder.join(name)).arg(package);
+        go.args(["build", "-tags", tags, "-o"]).arg(folder.join(name)).arg(package);
         run(go.current_dir(source), GO_MISSING);
     });
     folder.join(name)

@@ -49,21 +49,8 @@ impl Prometheus {
         config: &str,
         flags: &[&str],
     ) -> Self {
-        let mut command = Command::new(programs::prometheus_server());
-        let path = folder.path();
-        command
-            .arg(format!("--config.file={}", path.join(config).display()))
-            .arg(format!("--storage.tsdb.path={}", path.join("data").display()))
-            .arg(format!("--web.listen-address={address}"))
-            .args(["--web.enable-lifecycle", "--web.enable-remote-write-receiver"])
-            .arg("--storage.tsdb.retention.time=10y");
-        if !flags.iter().any(|flag| flag.contains("max-block-duration")) {
-            command.args([
-                "--storage.tsdb.min-block-duration=2h",
-                "--storage.tsdb.max-block-duration=2h",
-            ]);
-        }
-        let server = Server::start(command.args(flags), address, "/-/ready").await;
+        let mut command = command(address, folder.path(), config, flags);
+        let server = Server::start(&mut command, address, "/-/ready").await;
         Self { server, folder }
     }
 
@@ -112,6 +99,23 @@ impl Prometheus {
         assert_eq!(answer["status"], "success", "{path}: {answer}");
         answer["data"].clone()
     }
+}
+
+/// The command line of a Prometheus in `folder`, which has its configuration, and its data below.
+pub(crate) fn command(address: SocketAddr, folder: &Path, config: &str, flags: &[&str]) -> Command {
+    let mut command = Command::new(programs::prometheus_server());
+    command
+        .arg(format!("--config.file={}", folder.join(config).display()))
+        .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+        .arg(format!("--web.listen-address={address}"))
+        .args(["--web.enable-lifecycle", "--web.enable-remote-write-receiver"])
+        .arg("--storage.tsdb.retention.time=10y");
+    if !flags.iter().any(|flag| flag.contains("max-block-duration")) {
+        command
+            .args(["--storage.tsdb.min-block-duration=2h", "--storage.tsdb.max-block-duration=2h"]);
+    }
+    command.args(flags);
+    command
 }
 
 /// The same files under another folder, as hard links where that can be.

@@ -108,6 +108,11 @@ impl Server {
         self.child.id()
     }
 
+    /// Whether it has not ended by itself.
+    pub(crate) fn runs(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
     /// Waits until the process ends by itself, and returns its code.
     pub(crate) fn ended(&mut self) -> Option<i32> {
         let deadline = Instant::now() + READY_WITHIN;
