@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
-# Stoa on one machine, for the first five minutes: two Prometheus replicas scrape this machine, each
-# block that they finish becomes Parquet in a bucket (a folder), and Stoa answers PromQL from it.
+# Stoa on one machine, for the first five minutes: two Prometheus replicas scrape this machine; a
+# sidecar beside each ships every finished block as Parquet into a bucket (a folder) and serves the
+# last minutes; a store serves the bucket; a querier answers PromQL over all three. Each is a process
+# of its own, as in a cluster.
 #
 #   make demo                 until ctrl-c
 #   make demo DURATION=120    ends by itself, 120 s after it is ready; exit code 0 only with an answer
@@ -24,7 +26,7 @@ replicas=(a b)
 build_cpu_minutes=12
 
 started=() # processes to end, last first
-role=      # the process of stoa demo
+onlooker=  # the process of stoa demo
 building=  # the process group of cargo
 
 say() { printf '%s\n' "$*"; }
@@ -48,9 +50,9 @@ end_all() {
   exit "$status"
 }
 interrupted() {
-  if [ -n "$role" ]; then
-    kill -TERM "$role" 2>/dev/null || true
-    wait "$role" && exit 0 || exit $?
+  if [ -n "$onlooker" ]; then
+    kill -TERM "$onlooker" 2>/dev/null || true
+    wait "$onlooker" && exit 0 || exit $?
   fi
   exit "$1"
 }
@@ -187,15 +189,30 @@ scrape_configs:
       - {targets: ['127.0.0.1:${ports[0]}'], labels: {instance: ${replicas[0]}}}
       - {targets: ['127.0.0.1:${ports[1]}'], labels: {instance: ${replicas[1]}}}
   - job_name: stoa
-    static_configs: [{targets: ['127.0.0.1:$port'], labels: {instance: demo}}]
+    static_configs:
+      - {targets: ['127.0.0.1:${sidecar_http[0]}'], labels: {instance: sidecar-${replicas[0]}}}
+      - {targets: ['127.0.0.1:${sidecar_http[1]}'], labels: {instance: sidecar-${replicas[1]}}}
+      - {targets: ['127.0.0.1:$store_http'], labels: {instance: store}}
+      - {targets: ['127.0.0.1:$port'], labels: {instance: query}}
 YAML
+}
+
+# Ports for all that is started, the querier's HTTP excepted, which is $port.
+choose_ports() {
+  exporter_port=$(free_port 19100)
+  ports=("$(free_port 19091)")
+  ports+=("$(free_port $((ports[0] + 1)))")
+  sidecar_http=("$(free_port 19201)")
+  sidecar_http+=("$(free_port $((sidecar_http[0] + 1)))")
+  store_http=$(free_port $((sidecar_http[1] + 1)))
+  sidecar_grpc=("$(free_port 19301)")
+  sidecar_grpc+=("$(free_port $((sidecar_grpc[0] + 1)))")
+  store_grpc=$(free_port $((sidecar_grpc[1] + 1)))
 }
 
 start_prometheus() {
   say "[2/4] Two Prometheus replicas; they scrape from now on, while Stoa is built"
-  exporter_port=$(free_port 19100)
-  ports=("$(free_port 19091)")
-  ports+=("$(free_port $((ports[0] + 1)))")
+  choose_ports
   background "$exporter" --web.listen-address="127.0.0.1:$exporter_port" >"$logs/exporter.log" 2>&1
   started+=("$!")
   await exporter "$!" "$exporter_port" /metrics
@@ -233,23 +250,44 @@ build() {
   building=
 }
 
-run() {
-  local at flags=()
+# Starts the role $2 of Stoa with the flags after $3; its log is called $1, its HTTP port is $3.
+start_role() {
+  local name=$1 role=$2 http=$3
+  shift 3
+  background "$stoa" "$role" "$@" --http-address "127.0.0.1:$http" --http-grace-period 2s \
+    --grpc-grace-period 2s >"$logs/$name.log" 2>&1
+  started+=("$!")
+  await "$name" "$!" "$http" /-/ready
+  say "  $name: http://127.0.0.1:$http"
+}
+
+start_stoa() {
+  say "[4/4] Stoa: two sidecars ship into $demo/bucket, a store serves it, a querier asks all three"
+  local at endpoints=() objstore="{type: FILESYSTEM, config: {directory: '${demo//\'/\'\'}/bucket'}}"
   for at in 0 1; do
-    flags+=(--prometheus.url "http://127.0.0.1:${ports[at]}" --tsdb.path "$demo/${replicas[at]}")
+    start_role "sidecar-${replicas[at]}" sidecar "${sidecar_http[at]}" \
+      --prometheus.url "http://127.0.0.1:${ports[at]}" --tsdb.path "$demo/${replicas[at]}" \
+      --objstore.config "$objstore" --grpc-address "127.0.0.1:${sidecar_grpc[at]}"
+    endpoints+=(--endpoint "127.0.0.1:${sidecar_grpc[at]}")
   done
-  say "[4/4] stoa demo: ships into $demo/bucket, answers at http://127.0.0.1:$port"
-  background "$stoa" demo --log.level warn "${flags[@]}" --since "$began" \
-    --objstore.config "{type: FILESYSTEM, config: {directory: '${demo//\'/\'\'}/bucket'}}" \
-    --query.replica-label replica --sync-block-duration 2s --http-grace-period 2s \
-    --http-address "127.0.0.1:$port" --grpc-address 127.0.0.1:0 --duration "${duration}s"
-  role=$!
-  started+=("$role")
-  wait "$role" || fail "stoa demo has ended with code $?; the logs of Prometheus are in $logs"
+  start_role store store "$store_http" --objstore.config "$objstore" --sync-block-duration 2s \
+    --grpc-address "127.0.0.1:$store_grpc"
+  start_role query query "$port" --query.replica-label replica "${endpoints[@]}" \
+    --endpoint "127.0.0.1:$store_grpc" --grpc-address 127.0.0.1:0
+}
+
+look_on() {
+  background "$stoa" demo --log.level warn --query.url "http://127.0.0.1:$port" \
+    --store.url "http://127.0.0.1:$store_http" --replica "${replicas[0]}" --replica "${replicas[1]}" \
+    --since "$began" --duration "${duration}s"
+  onlooker=$!
+  started+=("$onlooker")
+  wait "$onlooker" || fail "stoa demo has ended with code $?; the logs of all processes are in $logs"
 }
 
 check
 get_programs
 start_prometheus
 build
-run
+start_stoa
+look_on

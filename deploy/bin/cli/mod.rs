@@ -57,7 +57,7 @@ pub(crate) enum Role {
     Tools(Box<roles::tools::ToolsArgs>),
     /// Answers SQL over Arrow Flight.
     Sql(NotBuilt),
-    /// Everything in one process, for the first five minutes.
+    /// Watches a set-up come up, asks it questions and tells what they prove.
     Demo(Box<roles::demo::DemoArgs>),
 }
 

@@ -143,7 +143,7 @@ const UPLOAD_BLOCKS: &[Flag] =
 
 /// The table: which subcommands have which flags.
 const TABLE: &[(&[&str], &[Flag])] = &[
-    (&["query", "sidecar", "store", "demo"], SERVERS),
+    (&["query", "sidecar", "store"], SERVERS),
     (&["sidecar"], SIDECAR),
     (&["store"], STORE),
     (&["query"], QUERY),

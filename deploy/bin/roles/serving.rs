@@ -63,11 +63,6 @@ impl Listeners {
         Ok(Self { http, grpc: Grpc::When(started) })
     }
 
-    /// The port of HTTP, also if any was asked for.
-    pub(crate) fn http_port(&self) -> anyhow::Result<u16> {
-        Ok(self.http.local_addr()?.port())
-    }
-
     /// Serves until `end` is cancelled. Then the role is not ready any more, takes no connection,
     /// and gives those that are open their grace.
     pub(crate) async fn serve(

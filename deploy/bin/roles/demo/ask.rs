@@ -1,13 +1,18 @@
-//! The questions that the demo asks itself, over HTTP as anybody would, and what their answers prove:
-//! that they are not empty, use every replica, and come from blocks scraped in this run.
+//! The questions that the demo asks the querier, and what their answers prove: that they are not
+//! empty, use every replica, come from blocks scraped in this run where the store is asked alone, and
+//! reach to the last scrape where all are asked.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::time::SystemTime;
 
-use anyhow::{Context, bail, ensure};
+use anyhow::{Context, ensure};
 use serde::Deserialize;
 
-use super::replica::clock;
+use super::answer;
+use super::blocks::clock;
+use super::millis;
+use super::stores::{self, Stores};
 
 /// A target that every replica scrapes.
 const TARGET: &str = r#"up{job="node"}"#;
@@ -15,6 +20,8 @@ const TARGET: &str = r#"up{job="node"}"#;
 const SCRAPES: &str = r#"count_over_time(up{job="node"}[1m])"#;
 /// Something that one would want to know.
 const CPU: &str = "sum by (mode) (rate(node_cpu_seconds_total[1m]))";
+/// How old the last scrape may be, in s: no block is there so soon.
+const LAST_WITHIN: f64 = 60.0;
 
 /// Asks the demo's querier.
 #[derive(Debug)]
@@ -22,7 +29,16 @@ pub(super) struct Asker {
     client: reqwest::Client,
     url: String,
     replica_label: String,
+    replicas: Vec<String>,
     since_ms: i64,
+}
+
+/// Who is asked.
+#[derive(Debug, Clone, Copy)]
+enum Whom<'a> {
+    Everybody,
+    /// The endpoint at this address alone.
+    Only(&'a str),
 }
 
 /// One series of a vector.
@@ -33,63 +49,100 @@ struct Sample {
 }
 
 impl Asker {
-    /// Asks at `url`. `replica_label` tells replicas apart; this run began at `since_ms`.
-    pub(super) fn new(url: String, replica_label: String, since_ms: i64) -> Self {
-        Self { client: reqwest::Client::new(), url, replica_label, since_ms }
+    /// Asks at `url`. `replica_label` tells `replicas` apart; this run began at `since_ms`.
+    pub(super) fn new(
+        url: String,
+        replica_label: String,
+        replicas: Vec<String>,
+        since_ms: i64,
+    ) -> Self {
+        Self { client: reqwest::Client::new(), url, replica_label, replicas, since_ms }
     }
 
     pub(super) fn url(&self) -> &str {
         &self.url
     }
 
-    /// Questions and answers at `time_ms`, as text; an error says what they do not prove.
-    pub(super) async fn ask(&self, replicas: &[&str], time_ms: i64) -> anyhow::Result<String> {
-        let scraped = self.vector(&format!("timestamp({TARGET})"), time_ms, false).await?;
-        self.check_scraped(replicas, &scraped)?;
-        let apart = self.vector(SCRAPES, time_ms, false).await?;
-        let merged = self.vector(SCRAPES, time_ms, true).await?;
-        self.check_merged(replicas, &apart, &merged)?;
-        let cpu = self.vector(CPU, time_ms, true).await?;
+    async fn list(&self) -> anyhow::Result<Stores> {
+        answer::get(&self.client, &format!("{}/api/v1/stores", self.url), &[]).await
+    }
+
+    /// The endpoints of the querier, as text; an error says who is missing.
+    pub(super) async fn stores(&self) -> anyhow::Result<String> {
+        let list = self.list().await?;
+        stores::check(&list, &self.replica_label, &self.replicas)?;
+        Ok(stores::text(&list, &self.url))
+    }
+
+    /// Questions and answers as text: of the store alone at `time_ms`, of all now. An error says what
+    /// they do not prove.
+    pub(super) async fn ask(&self, time_ms: i64) -> anyhow::Result<String> {
+        let list = self.list().await?;
+        let store = Whom::Only(stores::check(&list, &self.replica_label, &self.replicas)?);
+        let scraped = format!("timestamp({TARGET})");
+        self.check_scraped(&self.vector(&scraped, time_ms, false, store).await?)?;
+        let apart = self.vector(SCRAPES, time_ms, false, store).await?;
+        let merged = self.vector(SCRAPES, time_ms, true, store).await?;
+        self.check_merged(&apart, &merged)?;
+        let cpu = self.vector(CPU, time_ms, true, store).await?;
         ensure!(!cpu.is_empty(), "{CPU} is empty");
-        let mut text = format!("Asked of {}, at {} UTC:\n", self.url, clock(time_ms));
+        let now = millis(SystemTime::now());
+        let ages = format!("time() - {scraped}");
+        let ages = self.vector(&ages, now, false, Whom::Everybody).await?;
+        self.check_last(&ages)?;
+        let mut text = format!("Asked of the store alone, at {} UTC:\n", clock(time_ms));
         push(&mut text, &format!("{SCRAPES}, each replica (dedup=false)"), &apart);
         push(&mut text, &format!("{SCRAPES}, deduplicated"), &merged);
         push(&mut text, &format!("{CPU}, deduplicated"), &cpu);
+        let _ = writeln!(text, "Asked of all, now, at {} UTC:", clock(now));
+        push(
+            &mut text,
+            &format!("time() - {scraped}, each replica: seconds since the last scrape"),
+            &ages,
+        );
         Ok(text.trim_end().to_owned())
     }
 
     /// The newest sample of each replica must be of this run; `scraped` has their times in seconds.
-    fn check_scraped(&self, replicas: &[&str], scraped: &[Sample]) -> anyhow::Result<()> {
-        for &replica in replicas {
-            let newest = scraped
-                .iter()
-                .filter(|sample| self.replica_of(sample) == Some(replica))
-                .map(|sample| sample.value)
-                .reduce(f64::max)
-                .with_context(|| format!("replica {replica} is missing in the answer"))?;
+    fn check_scraped(&self, scraped: &[Sample]) -> anyhow::Result<()> {
+        for (replica, values) in self.by_replica(scraped)? {
             ensure!(
-                newest * 1000.0 >= self.since_ms as f64,
+                values.iter().any(|time| time * 1000.0 >= self.since_ms as f64),
                 "the newest sample of replica {replica} was scraped before this run"
             );
         }
         Ok(())
     }
 
-    /// Without dedup each replica has its series, with it there is one without replica label.
-    fn check_merged(
-        &self,
-        replicas: &[&str],
-        apart: &[Sample],
-        merged: &[Sample],
-    ) -> anyhow::Result<()> {
-        for &replica in replicas {
-            if !apart.iter().any(|sample| self.replica_of(sample) == Some(replica)) {
-                bail!("{SCRAPES} has no series of replica {replica}");
-            }
+    /// Each replica has been scraped just now; `ages` are in seconds.
+    fn check_last(&self, ages: &[Sample]) -> anyhow::Result<()> {
+        for (replica, values) in self.by_replica(ages)? {
+            ensure!(
+                values.iter().any(|&age| age < LAST_WITHIN),
+                "the last scrape of replica {replica} is more than {LAST_WITHIN} s ago"
+            );
         }
+        Ok(())
+    }
+
+    /// The values of each replica, of which each must have some.
+    fn by_replica(&self, samples: &[Sample]) -> anyhow::Result<Vec<(&str, Vec<f64>)>> {
+        let mut all = Vec::new();
+        for replica in &self.replicas {
+            let own = samples.iter().filter(|sample| self.replica_of(sample) == Some(replica));
+            let values: Vec<f64> = own.map(|sample| sample.value).collect();
+            ensure!(!values.is_empty(), "replica {replica} is missing in the answer");
+            all.push((replica.as_str(), values));
+        }
+        Ok(all)
+    }
+
+    /// Without dedup each replica has its series, with it there is one without replica label.
+    fn check_merged(&self, apart: &[Sample], merged: &[Sample]) -> anyhow::Result<()> {
+        self.by_replica(apart)?;
         ensure!(!merged.is_empty(), "{SCRAPES} is empty");
         ensure!(
-            merged.len() * replicas.len() == apart.len()
+            merged.len() * self.replicas.len() == apart.len()
                 && merged.iter().all(|sample| self.replica_of(sample).is_none()),
             "{SCRAPES} is not deduplicated: {} series of {}",
             merged.len(),
@@ -102,21 +155,26 @@ impl Asker {
         sample.labels.get(&self.replica_label).map(String::as_str)
     }
 
-    async fn vector(&self, query: &str, time_ms: i64, dedup: bool) -> anyhow::Result<Vec<Sample>> {
+    async fn vector(
+        &self,
+        query: &str,
+        time_ms: i64,
+        dedup: bool,
+        whom: Whom<'_>,
+    ) -> anyhow::Result<Vec<Sample>> {
         let time = format!("{}.{:03}", time_ms.div_euclid(1000), time_ms.rem_euclid(1000));
         let dedup = dedup.to_string();
-        let parameters = [("query", query), ("time", &time), ("dedup", &dedup)];
-        let request = self.client.get(format!("{}/api/v1/query", self.url)).query(&parameters);
-        let body = request.send().await?.text().await?;
-        parse(&body).with_context(|| query.to_owned())
+        let only = match whom {
+            Whom::Everybody => "{__address__=~\".+\"}".to_owned(),
+            Whom::Only(address) => format!("{{__address__={address:?}}}"),
+        };
+        let parameters =
+            [("query", query), ("time", &time), ("dedup", &dedup), ("storeMatch[]", &only)];
+        let url = format!("{}/api/v1/query", self.url);
+        let data: Data =
+            answer::get(&self.client, &url, &parameters).await.context(query.to_owned())?;
+        data.samples()
     }
-}
-
-#[derive(Debug, Deserialize)]
-struct Answer {
-    #[serde(default)]
-    error: String,
-    data: Option<Data>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -130,23 +188,23 @@ struct Row {
     value: (f64, String),
 }
 
-fn parse(body: &str) -> anyhow::Result<Vec<Sample>> {
-    let answer: Answer = serde_json::from_str(body).with_context(|| body.to_owned())?;
-    let data = answer.data.with_context(|| answer.error.clone())?;
-    data.result
-        .into_iter()
-        .map(|row| Ok(Sample { labels: row.metric, value: row.value.1.parse()? }))
-        .collect()
+impl Data {
+    fn samples(self) -> anyhow::Result<Vec<Sample>> {
+        self.result
+            .into_iter()
+            .map(|row| Ok(Sample { labels: row.metric, value: row.value.1.parse()? }))
+            .collect()
+    }
+}
+
+/// A label set as PromQL writes it.
+pub(super) fn set(labels: &BTreeMap<String, String>) -> String {
+    let labels = labels.iter().map(|(name, value)| format!("{name}={value:?}"));
+    format!("{{{}}}", labels.collect::<Vec<_>>().join(", "))
 }
 
 fn push(text: &mut String, title: &str, samples: &[Sample]) {
-    let names: Vec<String> = samples
-        .iter()
-        .map(|sample| {
-            let labels = sample.labels.iter().map(|(name, value)| format!("{name}={value:?}"));
-            format!("{{{}}}", labels.collect::<Vec<_>>().join(", "))
-        })
-        .collect();
+    let names: Vec<String> = samples.iter().map(|sample| set(&sample.labels)).collect();
     let width = names.iter().map(String::len).max().unwrap_or(0);
     let _ = writeln!(text, "  {title}");
     for (name, sample) in names.iter().zip(samples) {
@@ -159,7 +217,8 @@ mod tests {
     use super::*;
 
     fn asker() -> Asker {
-        Asker::new("http://x".to_owned(), "replica".to_owned(), 100_000)
+        let replicas = vec!["a".to_owned(), "b".to_owned()];
+        Asker::new("http://x".to_owned(), "replica".to_owned(), replicas, 100_000)
     }
 
     fn sample(replica: &str, value: f64) -> Sample {
@@ -171,7 +230,7 @@ mod tests {
     #[test]
     fn every_replica_must_have_a_sample_of_this_run() {
         let check = |samples: &[Sample]| {
-            let checked = asker().check_scraped(&["a", "b"], samples);
+            let checked = asker().check_scraped(samples);
             checked.map_err(|error| error.to_string())
         };
         assert_eq!(check(&[sample("a", 100.0), sample("b", 130.5)]), Ok(()));
@@ -182,11 +241,21 @@ mod tests {
     }
 
     #[test]
+    fn every_replica_must_have_been_scraped_just_now() {
+        let check = |samples: &[Sample]| {
+            let checked = asker().check_last(samples);
+            checked.map_err(|error| error.to_string())
+        };
+        assert_eq!(check(&[sample("a", 3.0), sample("b", 59.0)]), Ok(()));
+        let error = check(&[sample("a", 3.0), sample("b", 61.0)]).unwrap_err();
+        assert_eq!(error, "the last scrape of replica b is more than 60 s ago");
+    }
+
+    #[test]
     fn a_deduplicated_answer_has_each_series_once() {
         let apart = [sample("a", 12.0), sample("b", 11.0)];
-        let check = |apart: &[Sample], merged: &[Sample]| {
-            asker().check_merged(&["a", "b"], apart, merged).is_ok()
-        };
+        let check =
+            |apart: &[Sample], merged: &[Sample]| asker().check_merged(apart, merged).is_ok();
         assert!(check(&apart, &[sample("", 12.0)]));
         assert!(!check(&apart, &[]));
         assert!(!check(&apart, &apart));
@@ -196,11 +265,12 @@ mod tests {
 
     #[test]
     fn answers_are_vectors_or_errors() {
+        let vector = |body: &str| answer::parse::<Data>(body).and_then(Data::samples);
         let body = r#"{"status":"success","data":{"resultType":"vector","result":[
             {"metric":{"job":"node","replica":"a"},"value":[1.5,"12"]}]}}"#;
-        assert_eq!(parse(body).unwrap(), [sample("a", 12.0)]);
+        assert_eq!(vector(body).unwrap(), [sample("a", 12.0)]);
         let body = r#"{"status":"error","errorType":"timeout","error":"too late"}"#;
-        assert_eq!(parse(body).unwrap_err().to_string(), "too late");
-        assert!(parse("Service Unavailable").is_err());
+        assert_eq!(vector(body).unwrap_err().to_string(), "too late");
+        assert!(vector("Service Unavailable").is_err());
     }
 }

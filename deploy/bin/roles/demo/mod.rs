@@ -1,44 +1,36 @@
-//! `stoa demo`: shippers and a querier in one process, for the first five minutes.
+//! `stoa demo`: watches a whole set-up come up, proves that it works, and tells what to try.
 //!
 //! ```text
-//! Prometheus a ─ blocks ─▶ shipper ─┐
-//!                                   ├─▶ bucket ─▶ querier ─▶ http://…  ◀─ questions of `ask`
-//! Prometheus b ─ blocks ─▶ shipper ─┘
+//! Prometheus a ── sidecar ─┬─ blocks ─▶ bucket ─▶ store ─┐
+//!                          └─ last minutes ──────────────┼─▶ querier  ◀─ questions of `ask`
+//! Prometheus b ── sidecar ─┬─ last minutes ──────────────┘     │
+//!                          └─ blocks ─▶ bucket                 └─ `stores`, shown
 //! ```
 //!
-//! `deploy/demo/run.sh` starts the Prometheus servers and then this role, which is the sidecars'
-//! part and a querier, put together as `stoa query` is. It is ready once a question was answered,
-//! over HTTP, from blocks of every replica that were scraped in this run.
+//! `deploy/demo/run.sh` starts all of these as processes of their own, and this role beside them. It is
+//! an onlooker: it speaks HTTP with store and querier as anybody would. The demo is ready once a
+//! question was answered from blocks of every replica that were scraped in this run.
 
+mod answer;
 mod ask;
+mod blocks;
 mod narrator;
-mod replica;
+mod stores;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, bail, ensure};
-use engine::bucket::Bucket;
-use ingest::sidecar::ShipperMetrics;
-use prometheus_client::registry::Registry;
+use anyhow::ensure;
 use tokio_util::sync::CancellationToken;
 
-use super::query::{Parts, QuerierArgs};
-use super::serving::{Listeners, end_on_signals};
-use super::threads::Threads;
+use super::serving::end_on_signals;
 use crate::cli::duration;
-use crate::cli::objstore::ObjstoreArgs;
-use crate::cli::server::ServerArgs;
 use ask::Asker;
+use blocks::Blocks;
 use narrator::Narrator;
-use replica::Replica;
 
-/// The pause between two looks at the data folders.
+/// The pause between two looks at the store.
 const PASS: Duration = Duration::from_secs(2);
-
-/// How long the querier may take to see blocks that were shipped at the very end.
-const SEEN_WITHIN: Duration = Duration::from_secs(20);
 
 /// The exit code of a process that was interrupted.
 const INTERRUPTED: u8 = 130;
@@ -46,18 +38,18 @@ const INTERRUPTED: u8 = 130;
 /// The flags of `stoa demo`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct DemoArgs {
-    #[command(flatten)]
-    server: ServerArgs,
-    #[command(flatten)]
-    objstore: ObjstoreArgs,
-    #[command(flatten)]
-    querier: QuerierArgs,
-    /// URL of a Prometheus; once a replica.
-    #[arg(long = "prometheus.url", value_name = "URL", required = true)]
-    prometheus_urls: Vec<String>,
-    /// Data folder of a Prometheus; once a replica, in the order of --prometheus.url.
-    #[arg(long = "tsdb.path", value_name = "DIR", required = true)]
-    tsdb_paths: Vec<PathBuf>,
+    /// URL of the querier that is asked.
+    #[arg(long = "query.url", value_name = "URL", default_value = "http://127.0.0.1:10902")]
+    query_url: String,
+    /// URL of the store whose blocks are watched.
+    #[arg(long = "store.url", value_name = "URL")]
+    store_url: String,
+    /// The label that tells the replicas apart.
+    #[arg(long = "query.replica-label", value_name = "LABEL", default_value = "replica")]
+    replica_label: String,
+    /// Value of that label; once a replica.
+    #[arg(long = "replica", value_name = "NAME", required = true)]
+    replicas: Vec<String>,
     /// When this run began, in Unix seconds: the demo is ready with a block scraped since
     /// (default: now).
     #[arg(long = "since", value_name = "SECONDS")]
@@ -72,103 +64,72 @@ pub(crate) struct DemoArgs {
 
 /// Runs the demo until it is told to end, or its time is over.
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<ExitCode> {
-    ensure!(
-        args.prometheus_urls.len() == args.tsdb_paths.len(),
-        "--prometheus.url and --tsdb.path: give one of each for every replica"
-    );
-    let replica_label = match args.querier.replica_labels.as_slice() {
-        [label] => label.clone(),
-        _ => bail!("--query.replica-label: give the one label that tells the replicas apart"),
-    };
+    for (at, name) in args.replicas.iter().enumerate() {
+        ensure!(!args.replicas[..at].contains(name), "--replica: {name} is given twice");
+    }
     let since = match args.since {
         Some(seconds) => UNIX_EPOCH + Duration::from_secs(seconds),
         None => SystemTime::now(),
     };
-    let bucket = Bucket::from_yaml(&args.objstore.required_yaml()?).context("--objstore.config")?;
-    let listeners = Listeners::bind(&args.server).await?;
-    let url = format!("http://127.0.0.1:{}", listeners.http_port()?);
     let end = CancellationToken::new();
     end_on_signals(end.clone())?;
-
-    let mut registry = Registry::default();
-    let metrics = ShipperMetrics::new(&mut registry);
-    let mut replicas = Vec::with_capacity(args.tsdb_paths.len());
-    for (prometheus, dir) in args.prometheus_urls.iter().zip(&args.tsdb_paths) {
-        let (bucket, metrics) = (bucket.clone(), metrics.clone());
-        let replica = Replica::open(prometheus, dir, &replica_label, bucket, metrics).await?;
-        ensure!(
-            replicas.iter().all(|other: &Replica| other.name != replica.name),
-            "{prometheus}: another replica is called {} too",
-            replica.name
-        );
-        replicas.push(replica);
-    }
-    let queries = Threads::start("query")?;
-    let parts = Parts::new(
-        &args.querier,
-        args.querier.settings()?,
-        Some(bucket),
-        None,
-        queries.handle(),
-        registry,
-    )?;
-    let sync = tokio::spawn(parts.keep_in_sync(args.querier.sync_interval, end.clone()));
-    let serving = {
-        let (end, server) = (end.clone(), args.server.clone());
-        tokio::spawn(async move {
-            let served = listeners.serve(&server, parts.served, end.clone()).await;
-            end.cancel();
-            served
-        })
-    };
+    let since_ms = millis(since);
     let demo = Demo {
-        replicas,
-        asker: Asker::new(url, replica_label, millis(since)),
+        blocks: Blocks::new(args.store_url, &args.replica_label, &args.replicas, since_ms),
+        asker: Asker::new(args.query_url, args.replica_label, args.replicas, since_ms),
         narrator: Narrator::new(),
         since,
         wait: args.wait,
         duration: args.duration,
+        missing: String::new(),
     };
-    let outcome = demo.run(&end).await;
-    end.cancel();
-    serving.await.context("the servers")??;
-    sync.await.context("the sync of blocks")?;
-    outcome
+    demo.run(&end).await
 }
 
 struct Demo {
-    replicas: Vec<Replica>,
+    blocks: Blocks,
     asker: Asker,
     narrator: Narrator,
     since: SystemTime,
     wait: Duration,
     /// Zero: until it is told to end.
     duration: Duration,
+    /// What a demo that is not ready lacks.
+    missing: String,
 }
 
 impl Demo {
     async fn run(mut self, end: &CancellationToken) -> anyhow::Result<ExitCode> {
-        self.narrator
-            .say("Shipping each finished block of the replicas as Parquet into the bucket.");
         let began = Instant::now();
+        let mut listed = false;
         let mut ready: Option<Instant> = None;
         loop {
-            self.pass().await;
             match ready {
-                None if self.answer(false).await? => {
-                    ready = Some(Instant::now());
-                    self.say_ready();
+                None => match self.progress(&mut listed).await {
+                    Ok(()) => {
+                        ready = Some(Instant::now());
+                        self.say_ready();
+                    }
+                    Err(missing) => {
+                        self.missing = format!("{missing:#}");
+                        ensure!(
+                            began.elapsed() < self.wait,
+                            "no answer from blocks of this run within {} s: {}",
+                            self.wait.as_secs(),
+                            self.missing
+                        );
+                        let age = self.since.elapsed().unwrap_or_default().as_secs();
+                        self.narrator
+                            .progress(&format!("{age} s since the start: {}", self.missing));
+                    }
+                },
+                Some(since_ready) => {
+                    // One look that fails is no end: the last answer decides.
+                    if let Err(error) = self.watch().await {
+                        self.narrator.say(&format!("  {error:#}"));
+                    }
+                    self.narrator.progress(&self.state(since_ready.elapsed()));
                 }
-                None => {
-                    ensure!(
-                        began.elapsed() < self.wait,
-                        "no answer from blocks of this run within {} s: {}",
-                        self.wait.as_secs(),
-                        self.missing()
-                    );
-                    self.narrator.progress(&self.missing());
-                }
-                Some(since_ready) => self.narrator.progress(&self.state(since_ready.elapsed())),
             }
             let left = match ready {
                 Some(since_ready) if !self.duration.is_zero() => {
@@ -177,7 +138,7 @@ impl Demo {
                 _ => Duration::MAX,
             };
             if left.is_zero() {
-                self.last_answer(end).await?;
+                self.answer().await.map_err(|error| error.context("the last answer"))?;
                 self.narrator.say("The time is over.");
                 return Ok(ExitCode::SUCCESS);
             }
@@ -194,57 +155,46 @@ impl Demo {
         }
     }
 
-    /// Ships what is new.
-    async fn pass(&mut self) {
-        let since_ms = millis(self.since);
-        for replica in &mut self.replicas {
-            for line in replica.pass(since_ms).await {
-                self.narrator.say(&line);
-            }
+    /// One step towards readiness; an error says what is waited for.
+    async fn progress(&mut self, listed: &mut bool) -> anyhow::Result<()> {
+        if !*listed {
+            let text = self.asker.stores().await?;
+            self.narrator.say(&text);
+            self.narrator.say("Each finished block of a replica, as the store has it:");
+            *listed = true;
         }
+        self.watch().await?;
+        self.answer().await
     }
 
-    /// Asks at the end of the newest blocks, and prints the answer if it proves what it must. Without
-    /// a proof it is an error if one is `due`.
-    async fn answer(&mut self, due: bool) -> anyhow::Result<bool> {
-        let newest = self.replicas.iter().map(Replica::newest).min().flatten();
-        let Some(end) = newest else { return Ok(false) };
-        let names: Vec<&str> = self.replicas.iter().map(|replica| replica.name.as_str()).collect();
-        match self.asker.ask(&names, end - 1).await {
-            Ok(text) => {
-                self.narrator.say(&text);
-                Ok(true)
-            }
-            // The querier may not have seen the block yet.
-            Err(_) if !due => Ok(false),
-            Err(error) => Err(error.context("the last answer")),
+    /// Tells of new blocks.
+    async fn watch(&mut self) -> anyhow::Result<()> {
+        for line in self.blocks.look().await? {
+            self.narrator.say(&line);
         }
+        Ok(())
     }
 
-    /// Asks for the last time. Blocks that were shipped just now are given a while to be seen by the
-    /// querier: it looks at the bucket now and then.
-    async fn last_answer(&mut self, end: &CancellationToken) -> anyhow::Result<()> {
-        let asked = Instant::now();
-        while asked.elapsed() < SEEN_WITHIN && !end.is_cancelled() {
-            if self.answer(false).await? {
-                return Ok(());
-            }
-            tokio::time::sleep(PASS).await;
-        }
-        self.answer(true).await.map(drop)
+    /// Asks at the end of the newest blocks, and prints the answer if it proves what it must.
+    async fn answer(&mut self) -> anyhow::Result<()> {
+        let end = self.blocks.all_have_until()?;
+        let text = self.asker.ask(end - 1).await?;
+        self.narrator.say(&text);
+        Ok(())
     }
 
     fn say_ready(&self) {
         let url = self.asker.url();
         let query = "sum%20by%20(mode)%20(rate(node_cpu_seconds_total%5B5m%5D))";
         self.narrator.say(&format!(
-            "Ready: {url} answers PromQL, deduplicated. A sample arrives with its block, one to three \
-             minutes after it was scraped.\n\
+            "Ready: {url} answers PromQL, deduplicated: the last minutes from the sidecars, what is \
+             older from the bucket.\n\
              Try, here or in a browser:\n  \
              {url}/?g0.expr={query}\n  \
              curl -s '{url}/api/v1/query?query=up'               # replicas made one\n  \
              curl -s '{url}/api/v1/query?query=up&dedup=false'   # each replica\n  \
              curl -s '{url}/api/v1/query?query={query}'\n  \
+             curl -s '{url}/api/v1/stores'\n  \
              curl -s '{url}/metrics'"
         ));
         let ends = match self.duration.as_secs() {
@@ -254,41 +204,13 @@ impl Demo {
         self.narrator.say(&ends);
     }
 
-    /// What the demo waits for.
-    fn missing(&self) -> String {
-        let waiting: Vec<&str> = self
-            .replicas
-            .iter()
-            .filter(|replica| replica.newest().is_none())
-            .map(|replica| replica.name.as_str())
-            .collect();
-        let age = self.since.elapsed().unwrap_or_default().as_secs();
-        if waiting.is_empty() {
-            return format!(
-                "{age} s since the start: waiting for the querier to see the first blocks"
-            );
-        }
-        let failures = self.replicas.iter().map(Replica::failure);
-        let why = match failures.filter(|failure| !failure.is_empty()).last() {
-            Some(failure) => failure,
-            None => "Prometheus cuts it after 100 to 160 s",
-        };
-        format!(
-            "{age} s since the start: waiting for the first block of replica {} ({why})",
-            waiting.join(" and ")
-        )
-    }
-
     /// How a demo that is ready gets on.
     fn state(&self, since_ready: Duration) -> String {
-        let blocks: usize = self.replicas.iter().map(|replica| replica.blocks).sum();
-        let newest = self.replicas.iter().filter_map(Replica::newest).max().unwrap_or_default();
-        let age = (millis(SystemTime::now()) - newest) / 1000;
         let ends = match self.duration.checked_sub(since_ready) {
             Some(left) if !left.is_zero() => format!("ends in {} s", left.as_secs()),
             _ => "ctrl-c ends".to_owned(),
         };
-        format!("{blocks} blocks shipped, the newest sample is {age} s old; {ends}")
+        format!("{}; {ends}", self.blocks.state(millis(SystemTime::now())))
     }
 }
 
