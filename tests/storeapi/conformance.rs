@@ -9,7 +9,9 @@ use proto::thanos::series_response::Result as Frame;
 use proto::thanos::{Series, SeriesRequest, ShardInfo};
 use xxhash_rust::xxh64::xxh64;
 
-use super::endpoint::{Blocks, Endpoint, KINDS, Kind, Written, all_time, label_set, labels_of};
+use super::endpoint::{
+    Blocks, Endpoint, KINDS, Kind, STORES, Written, all_time, label_set, labels_of,
+};
 use crate::support::DATA_START;
 
 const HOURS_2: i64 = 7_200_000;
@@ -74,10 +76,14 @@ pub(super) async fn two_replicas() -> Blocks {
 
 type Samples = BTreeMap<i64, u64>;
 
-/// What both replicas wrote, by the labels of the answer.
-fn written(keep_replica: bool, range: (i64, i64)) -> BTreeMap<Labels, Vec<Samples>> {
+/// What the replicas wrote that `kind` has, by the labels of the answer.
+fn written(kind: Kind, keep_replica: bool, range: (i64, i64)) -> BTreeMap<Labels, Vec<Samples>> {
     let mut all: BTreeMap<Labels, Vec<Samples>> = BTreeMap::new();
-    for (number, name) in [(0, "a"), (1, "b")] {
+    let replicas: &[(u64, &str)] = match kind {
+        Kind::Sidecar => &[(0, "a")],
+        _ => &[(0, "a"), (1, "b")],
+    };
+    for &(number, name) in replicas {
         let mut own: BTreeMap<Labels, Samples> = BTreeMap::new();
         for (labels, samples) in (0..2).flat_map(|block| replica(number, block)) {
             let external = if keep_replica {
@@ -139,7 +145,7 @@ async fn check_samples(at: &Endpoint, keep_replica: bool, range: (i64, i64), bat
             }
         }
     }
-    let mut expected = written(keep_replica, range);
+    let mut expected = written(at.kind, keep_replica, range);
     expected.retain(|_, replicas| replicas.iter().any(|samples| !samples.is_empty()));
     let got_labels: Vec<&Labels> = got.iter().map(|(labels, _)| labels).collect();
     assert_eq!(got_labels, expected.keys().collect::<Vec<_>>(), "{:?}", at.kind);
@@ -196,7 +202,7 @@ async fn frames_are_single_or_batches_as_asked() {
             // Thanos' store counts before it joins blocks, so it may answer less.
             match kind {
                 Kind::Thanos => assert!(got <= expected && got > 0, "{got}"),
-                _ => assert_eq!(got, expected),
+                _ => assert_eq!(got, expected, "{kind:?}"),
             }
         }
     }
@@ -206,7 +212,8 @@ async fn frames_are_single_or_batches_as_asked() {
 #[tokio::test]
 async fn shards_are_those_of_thanos() {
     let blocks = two_replicas().await;
-    let whole: BTreeSet<Labels> = written(false, (i64::MIN, i64::MAX)).into_keys().collect();
+    let whole: BTreeSet<Labels> =
+        written(Kind::Stoa, false, (i64::MIN, i64::MAX)).into_keys().collect();
     for kind in KINDS {
         let at = blocks.serve(kind, &[]).await;
         for (by, names) in [(true, &["job", "instance"][..]), (false, &["__name__", "instance"])] {
@@ -241,7 +248,7 @@ async fn shards_are_those_of_thanos() {
 async fn info_tells_what_there_is() {
     let blocks = two_replicas().await;
     let mut said = Vec::new();
-    for kind in KINDS {
+    for kind in STORES {
         let mut info = blocks.serve(kind, &[]).await.info().await;
         assert_eq!(info.component_type, "store");
         let store = info.store.as_mut().expect("a store");

@@ -1,5 +1,6 @@
 //! Blocks with the same samples, native and as Stoa's, and stores over both.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -22,23 +23,32 @@ use tonic::transport::Channel;
 
 use crate::ingest::dump::write_seeded;
 use crate::ingest::native::copy;
-use crate::support::prometheus::link_tree;
+use crate::support::prometheus::{Prometheus, link_tree};
 use crate::support::{Server, free_address, go_package, scratch, stoa};
 
 /// Who serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
+    /// Thanos' store.
     Thanos,
-    /// Over blocks of its own.
+    /// `stoa store` over blocks of its own.
     Stoa,
-    /// Over the native blocks, in place.
+    /// `stoa store` over the native blocks, in place.
     InPlace,
-    /// Over all native blocks, and blocks of its own with the samples of every second one.
+    /// `stoa store` over all native blocks, and blocks of its own with the samples of every second one.
     Beside,
+    /// `stoa sidecar` beside a real Prometheus, which has the blocks of one replica.
+    Sidecar,
+    /// `stoa query` over both stores, so that it gets everything twice.
+    Query,
 }
 
-/// All, in the order in which a suite asks them: what it expects must first hold for Thanos.
-pub(super) const KINDS: [Kind; 4] = [Kind::Thanos, Kind::Stoa, Kind::InPlace, Kind::Beside];
+/// The stores, in the order in which a suite asks them: what it expects must first hold for Thanos.
+pub(super) const STORES: [Kind; 4] = [Kind::Thanos, Kind::Stoa, Kind::InPlace, Kind::Beside];
+
+/// All who serve StoreAPI, in that order.
+pub(super) const KINDS: [Kind; 6] =
+    [Kind::Thanos, Kind::Stoa, Kind::InPlace, Kind::Beside, Kind::Sidecar, Kind::Query];
 
 /// The Go program over Thanos' StoreAPI code, which looks into label sets as slices.
 pub(super) fn go_storeapi() -> PathBuf {
@@ -138,7 +148,7 @@ impl Blocks {
         folder(self.bucket.path())
     }
 
-    /// Starts a store over the blocks.
+    /// Starts a server of the blocks; `flags` are for Stoa's.
     pub(super) async fn serve(&self, kind: Kind, flags: &[&str]) -> Endpoint {
         match kind {
             Kind::Thanos => {
@@ -147,25 +157,72 @@ impl Blocks {
                 command.arg("store").arg(format!("-bucket={}", self.native().display()));
                 command.arg(format!("-scratch={}", headers.path().display()));
                 let server = Server::announced(&mut command, |line| line.parse().ok());
-                Endpoint { kind, grpc: server.address, server, _scratch: Some(headers) }
+                Endpoint { kind, grpc: server.address, server, _behind: Behind::Headers(headers) }
             }
-            Kind::Stoa | Kind::InPlace | Kind::Beside => {
-                let both = (kind == Kind::Beside).then(|| self.both());
-                let objstore = match (kind, &both) {
-                    (Kind::InPlace, _) => folder(self.native()),
-                    (_, Some(both)) => folder(both.path()),
-                    _ => self.objstore(),
-                };
-                let (http, grpc) = (free_address(), free_address());
-                let mut command = Command::new(stoa());
-                command.arg("store").arg(format!("--objstore.config={objstore}"));
-                command.arg(format!("--http-address={http}"));
-                command.arg(format!("--grpc-address={grpc}")).args(flags);
-                let server = Server::start(&mut command, http, "/-/ready").await;
-                Endpoint { kind, grpc, server, _scratch: both }
+            Kind::Stoa => {
+                let own = [format!("--objstore.config={}", self.objstore())];
+                start("store", &own, flags, kind, Behind::Nothing).await
+            }
+            Kind::InPlace => {
+                let own = [format!("--objstore.config={}", folder(self.native()))];
+                start("store", &own, flags, kind, Behind::Nothing).await
+            }
+            Kind::Beside => {
+                let both = self.both();
+                let own = [format!("--objstore.config={}", folder(both.path()))];
+                start("store", &own, flags, kind, Behind::Bucket(both)).await
+            }
+            Kind::Sidecar => {
+                let (blocks, labels) = self.of_one_replica();
+                let config = format!("global: {{external_labels: {labels}}}\n");
+                let prometheus = Prometheus::start(&config, &blocks, &[]).await;
+                let own = [format!("--prometheus.url={}", prometheus.url())];
+                start("sidecar", &own, flags, kind, Behind::Prometheus(prometheus)).await
+            }
+            Kind::Query => {
+                let stores = [
+                    Box::pin(self.serve(Kind::Thanos, &[])).await,
+                    Box::pin(self.serve(Kind::Stoa, &[])).await,
+                ];
+                let own = stores.each_ref().map(|store| format!("--endpoint={}", store.grpc));
+                start("query", &own, flags, kind, Behind::Stores(Box::new(stores))).await
             }
         }
     }
+
+    /// The native blocks of the first replica, and its external labels as JSON.
+    fn of_one_replica(&self) -> (Vec<PathBuf>, String) {
+        let mut replicas: BTreeMap<String, Vec<PathBuf>> = BTreeMap::new();
+        for entry in std::fs::read_dir(self.native()).expect("the blocks") {
+            let block = entry.expect("a folder entry").path();
+            let meta = std::fs::read(block.join("meta.json")).expect("a meta.json");
+            let meta: serde_json::Value = serde_json::from_slice(&meta).expect("JSON");
+            replicas.entry(meta["thanos"]["labels"].to_string()).or_default().push(block);
+        }
+        let (labels, blocks) = replicas.pop_first().expect("a block");
+        (blocks, labels)
+    }
+}
+
+/// Starts a role of Stoa, and waits until it is ready.
+async fn start(role: &str, own: &[String], flags: &[&str], kind: Kind, behind: Behind) -> Endpoint {
+    let (http, grpc) = (free_address(), free_address());
+    let mut command = Command::new(stoa());
+    command.arg(role).args(own).arg(format!("--http-address={http}"));
+    command.arg(format!("--grpc-address={grpc}")).args(flags);
+    let server = Server::start(&mut command, http, "/-/ready").await;
+    Endpoint { kind, grpc, server, _behind: behind }
+}
+
+/// What a server needs as long as it runs.
+#[derive(Debug)]
+enum Behind {
+    Nothing,
+    /// The headers of indexes that Thanos' store keeps.
+    Headers(#[expect(dead_code, reason = "it is removed when the store ends")] TempDir),
+    Bucket(#[expect(dead_code, reason = "it is removed when the store ends")] TempDir),
+    Prometheus(#[expect(dead_code, reason = "it runs as long as the sidecar")] Prometheus),
+    Stores(#[expect(dead_code, reason = "they run as long as the querier")] Box<[Endpoint; 2]>),
 }
 
 /// A folder as a bucket, in YAML.
@@ -179,7 +236,7 @@ pub(super) struct Endpoint {
     pub(super) kind: Kind,
     pub(super) grpc: SocketAddr,
     pub(super) server: Server,
-    _scratch: Option<TempDir>,
+    _behind: Behind,
 }
 
 impl Endpoint {

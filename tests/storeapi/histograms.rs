@@ -8,7 +8,7 @@ use engine::model::{Histogram, HistogramCounts, Labels, Span, is_stale};
 use proto::thanos::Series;
 use xxhash_rust::xxh64::xxh64;
 
-use super::endpoint::{BOTH, Blocks, all_time, labels_of};
+use super::endpoint::{Blocks, STORES, all_time, labels_of};
 use super::querier::ask;
 use crate::support::DATA_START;
 
@@ -88,7 +88,7 @@ async fn natives() -> Blocks {
 async fn every_histogram_comes_once_as_it_was_written() {
     let blocks = natives().await;
     let mut answers: Vec<BTreeMap<Labels, Vec<(i64, String)>>> = Vec::new();
-    for kind in BOTH {
+    for kind in STORES {
         let at = blocks.serve(kind, &[]).await;
         let mut request = all_time(&["__name__=~.+"]);
         request.without_replica_labels.clear();
@@ -119,7 +119,7 @@ async fn a_part_of_the_time_has_its_samples() {
     let blocks = natives().await;
     let (from, to) = (DATA_START + 1_800_000, DATA_START + 2_400_000);
     let mut answers = Vec::new();
-    for kind in BOTH {
+    for kind in STORES {
         let at = blocks.serve(kind, &[]).await;
         let mut request = all_time(&["__name__=~natives|mixed"]);
         (request.min_time, request.max_time) = (from, to);
@@ -169,7 +169,7 @@ async fn thanos_querier_answers_alike() {
         }
     }
     let mut answers = Vec::new();
-    for kind in BOTH {
+    for kind in STORES {
         let at = blocks.serve(kind, &[]).await;
         let flags = [format!("-endpoints={}", at.grpc)];
         answers.push(ask(&flags, &questions).unwrap_or_else(|e| panic!("{kind:?}: {e}")));

@@ -1,4 +1,5 @@
-//! StoreAPI: what Thanos' clients rely on, asked first of Thanos' own store, then of Stoa's.
+//! StoreAPI: what Thanos' clients rely on, asked first of Thanos' own store, then of Stoa's store,
+//! of a sidecar beside a real Prometheus, and of a querier over stores.
 
 mod conformance;
 mod endpoint;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::{Command, Stdio};
 
 use super::conformance::{random, two_replicas};
-use super::endpoint::{KINDS, Kind, go_storeapi};
+use super::endpoint::{Kind, STORES, go_storeapi};
 use crate::support::DATA_START;
 
 /// Asks Thanos' querier over the endpoints; one line of JSON a question.
@@ -84,7 +84,7 @@ pub(super) fn questions(count: u64) -> Vec<String> {
 #[tokio::test]
 async fn thanos_querier_answers_alike_over_all_stores() {
     let blocks = two_replicas().await;
-    let [thanos, stoa, in_place, beside] = KINDS.map(|kind| blocks.serve(kind, &[]));
+    let [thanos, stoa, in_place, beside] = STORES.map(|kind| blocks.serve(kind, &[]));
     let (thanos, stoa) = (thanos.await, stoa.await);
     let (in_place, beside) = (in_place.await, beside.await);
     let questions = questions(400);

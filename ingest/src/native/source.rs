@@ -6,9 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use engine::model::{Labels, Matcher, TimeRange};
 use engine::source::{
-    BlockingExec, BlockingRuns, ChunkParts, Columns, EncodedChunk, Extent, Listing, Parts, Resolved,
-    ResolvedParts, Roster, RosterBuilder, RunSamples, RunSink, Select, SelectOptions, SeriesKind,
-    SeriesSource,
+    BlockingExec, BlockingRuns, ChunkParts, Columns, EncodedChunk, Extent, Listing, Parts,
+    Resolved, ResolvedParts, Roster, RosterBuilder, RunSamples, RunSink, Select, SelectOptions,
+    SeriesKind, SeriesSource,
 };
 use engine::{Error, ErrorKind, Result};
 
