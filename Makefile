@@ -3,7 +3,7 @@
 #   make demo        two Prometheus replicas, a bucket and Stoa on this machine (DURATION=120 ends by itself)
 #   make test        every test; needs Go 1.26, Python 3 with venv, Node and npm
 #   make test-fast   unit tests and house rules: Rust only, quick
-#   make bench       Stoa beside a real Prometheus 3.16, as a table (builds a release)
+#   make bench       Stoa beside a real Prometheus 3.16 and beside Thanos, as tables (builds a release)
 #   make proto       makes the code of the wire messages from flight/proto/schema
 #   make fmt         formats Rust and Go
 #   make lint        clippy and go vet
@@ -36,6 +36,7 @@ test-fast:
 
 bench:
 	benches/peers/run
+	python3 benches/peers/endpoints.py
 
 proto:
 	STOA_WRITE_GENERATED=1 cargo test --workspace --locked --test integration -- flight::generated

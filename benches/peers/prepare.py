@@ -39,13 +39,13 @@ def shared_module(name):
     return module
 
 
-def go_build(module, package, name, ldflags=""):
+def go_build(module, package, name, ldflags="", tags=""):
     """The program of a Go module, built; Go does nothing if it is up to date."""
     if shutil.which("go") is None:
         raise SystemExit("the benchmark needs Go 1.26 on PATH")
     program = CACHE / "bin" / name
     program.parent.mkdir(parents=True, exist_ok=True)
-    run("go", "build", "-ldflags", ldflags, "-o", program, package, cwd=module)
+    run("go", "build", "-ldflags", ldflags, "-tags", tags, "-o", program, package, cwd=module)
     return program
 
 

@@ -6,6 +6,7 @@
 //	storeapi write -out DIR -labels a=b,c=d    write a block of series from stdin
 //	storeapi store -bucket DIR                 serve the blocks of a folder; prints its address
 //	storeapi query -endpoints ADDR,ADDR        answer queries from stdin
+//	storeapi series -endpoint ADDR             get series, and tell how much came how fast
 //	storeapi certs DIR                         make an authority, a server's and a client's certificate
 package main
 
@@ -15,15 +16,16 @@ import (
 )
 
 var commands = map[string]func(args []string) error{
-	"certs": certs,
-	"query": queries,
-	"store": serve,
-	"write": write,
+	"certs":  certs,
+	"query":  queries,
+	"series": series,
+	"store":  serve,
+	"write":  write,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: storeapi certs|query|store|write")
+		fmt.Fprintln(os.Stderr, "usage: storeapi certs|query|series|store|write")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {
