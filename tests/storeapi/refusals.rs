@@ -8,7 +8,7 @@ use proto::thanos::{
 use tonic::Code;
 
 use super::conformance::two_replicas;
-use super::endpoint::{Blocks, Endpoint, KINDS, Kind, all_time, labels_of, matchers};
+use super::endpoint::{Endpoint, KINDS, Kind, all_time, labels_of, matchers};
 
 fn with(change: impl FnOnce(&mut SeriesRequest)) -> SeriesRequest {
     let mut request = all_time(&["job=api"]);
