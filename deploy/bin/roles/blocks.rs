@@ -74,8 +74,7 @@ impl Blocks {
 
     /// All of them as one.
     pub(crate) fn source(&self) -> Arc<dyn SeriesSource> {
-        // A bucket is waited for as long as the request is.
-        Arc::new(FanoutSource::new(self.children(), Duration::MAX))
+        Arc::new(FanoutSource::of_parts(self.children()))
     }
 
     /// The list of blocks.

@@ -82,12 +82,20 @@ pub struct FanoutSource {
     children: Arc<dyn Children>,
     /// The longest that a child may take to resolve, or to answer a metadata request.
     patience: Duration,
+    /// Whether the children are places of their own, which a query may choose from.
+    apart: bool,
 }
 
 impl FanoutSource {
     /// The sources that `children` has at each query; none is waited for longer than `patience`.
     pub fn new(children: Arc<dyn Children>, patience: Duration) -> Self {
-        Self { children, patience }
+        Self { children, patience, apart: true }
+    }
+
+    /// The parts of one place, such as the blocks of a bucket: no query chooses among them, and they
+    /// are waited for as long as it takes.
+    pub fn of_parts(children: Arc<dyn Children>) -> Self {
+        Self { children, patience: Duration::MAX, apart: false }
     }
 
     /// The children that may have series which `matchers` accept, in `range`.
@@ -115,7 +123,7 @@ impl FanoutSource {
         children.retain(|child| {
             let of_name =
                 |m: &Matcher| m.matches(if m.name() == ADDRESS { &child.name } else { "" });
-            selectors.is_empty() || selectors.iter().any(|s| s.iter().all(of_name))
+            !self.apart || selectors.is_empty() || selectors.iter().any(|s| s.iter().all(of_name))
         });
         let mut trailing: Vec<String> = Vec::new();
         children.retain(|child| {

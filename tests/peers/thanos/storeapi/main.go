@@ -18,7 +18,7 @@ import (
 var commands = map[string]func(args []string) error{
 	"certs":  certs,
 	"query":  queries,
-	"series": series,
+	"series": fetch,
 	"store":  serve,
 	"write":  write,
 }

@@ -25,8 +25,8 @@ type taken struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// series makes Series calls to an endpoint with the client of Thanos and tells what came.
-func series(args []string) error {
+// fetch makes Series calls to an endpoint with the client of Thanos and tells what came.
+func fetch(args []string) error {
 	flags := flag.NewFlagSet("series", flag.ContinueOnError)
 	endpoint := flags.String("endpoint", "", "the address")
 	metric := flags.String("metric", ".+", "a regular expression for the name of the metric")
