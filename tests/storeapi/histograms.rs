@@ -104,12 +104,17 @@ async fn every_histogram_comes_once_as_it_was_written() {
         assert_eq!(encodings, BTreeSet::from([0, 1, 2]), "{kind:?}");
         answers.push(answer);
     }
-    let [thanos, stoa] = &answers[..] else { panic!("two answers") };
-    assert!(thanos.len() == 112 && thanos.keys().eq(stoa.keys()), "{} series", stoa.len());
-    for (labels, expected) in thanos {
-        let got = &stoa[labels];
-        let other = got.iter().zip(expected).find(|(got, expected)| got != expected);
-        assert!(got.len() == expected.len() && other.is_none(), "{labels}: {other:#?}");
+    let [thanos, others @ ..] = &answers[..] else { panic!("no answer") };
+    for (stoa, kind) in others.iter().zip(&STORES[1..]) {
+        assert!(thanos.len() == 112 && thanos.keys().eq(stoa.keys()), "{} series", stoa.len());
+        for (labels, expected) in thanos {
+            let got = &stoa[labels];
+            let other = got.iter().zip(expected).find(|(got, expected)| got != expected);
+            assert!(
+                got.len() == expected.len() && other.is_none(),
+                "{kind:?} {labels}: {other:#?}"
+            );
+        }
     }
 }
 
@@ -133,7 +138,7 @@ async fn a_part_of_the_time_has_its_samples() {
         answers.push(all);
     }
     assert!(answers[0].values().all(|samples| samples.len() > 20), "{}", answers[0].len());
-    assert!(answers[0] == answers[1]);
+    assert!(answers.iter().all(|answer| *answer == answers[0]));
 }
 
 const QUERIES: [&str; 9] = [
@@ -175,10 +180,13 @@ async fn thanos_querier_answers_alike() {
         answers.push(ask(&flags, &questions).unwrap_or_else(|e| panic!("{kind:?}: {e}")));
     }
     let with_histograms = answers[0].iter().filter(|line| line.contains("schema")).count();
-    assert!(with_histograms > 40, "{with_histograms} answers have histograms");
+    // Five of the queries keep histograms, of three selectors.
+    assert!(with_histograms > 25, "{with_histograms} answers have histograms");
     assert_eq!(answers[0].len(), questions.len());
-    for ((expected, got), asked) in answers[0].iter().zip(&answers[1]).zip(&questions) {
-        assert!(expected == got, "{asked}\n{}\n{}", short(expected), short(got));
+    for (kind, answer) in STORES.iter().zip(&answers) {
+        for ((expected, got), asked) in answers[0].iter().zip(answer).zip(&questions) {
+            assert!(expected == got, "{kind:?} {asked}\n{}\n{}", short(expected), short(got));
+        }
     }
 }
 

@@ -240,10 +240,17 @@ impl SeriesSource for RemoteRead {
         }
         // Where labels are taken off, several series may become one.
         let ask = if options.dropped().is_empty() { one_more(limit) } else { 0 };
-        let own = self.prometheus.series(&matchers, range, ask).await?;
-        let full = own.into_iter().map(|own| {
-            own.overlay(&external).filter(|name| !options.dropped().iter().any(|d| d == name))
-        });
+        let full: Vec<Labels> = if matchers.iter().all(|matcher| matcher.matches("")) {
+            // Prometheus' API refuses a selector that accepts no label at all; its remote read does not.
+            let mut buffer = ChunkBuffer::new(options, MAX_BUFFERED);
+            self.read(&matchers, range, &external, &mut buffer).await?;
+            buffer.series().into_iter().map(|one| one.labels).collect()
+        } else {
+            let own = self.prometheus.series(&matchers, range, ask).await?;
+            own.into_iter().map(|own| own.overlay(&external)).collect()
+        };
+        let kept = |name: &str| !options.dropped().iter().any(|dropped| dropped == name);
+        let full = full.into_iter().map(|labels| labels.filter(kept));
         Ok(Listing::new(full.collect(), limit, Vec::new()))
     }
 
