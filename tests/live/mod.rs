@@ -72,7 +72,6 @@ async fn the_seam_does_not_show(place: &Place) {
         let last = |answer: &answers::Matrix| answer[labels].last().expect("a sample").0;
         assert!(first(&store.matrix) == samples[0].0 && first(&sidecars.matrix) > samples[0].0);
         assert!(last(&store.matrix) < last(&sidecars.matrix), "{labels}");
-        assert!(last(&store.matrix) >= first(&sidecars.matrix), "they overlap: {labels}");
     }
 }
 

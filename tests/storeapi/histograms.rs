@@ -8,7 +8,7 @@ use engine::model::{Histogram, HistogramCounts, Labels, Span, is_stale};
 use proto::thanos::Series;
 use xxhash_rust::xxh64::xxh64;
 
-use super::endpoint::{Blocks, STORES, all_time, labels_of};
+use super::endpoint::{Blocks, Kind, STORES, all_time, labels_of};
 use super::querier::ask;
 use crate::support::DATA_START;
 
@@ -185,6 +185,11 @@ async fn thanos_querier_answers_alike() {
     assert_eq!(answers[0].len(), questions.len());
     for (kind, answer) in STORES.iter().zip(&answers) {
         for ((expected, got), asked) in answers[0].iter().zip(answer).zip(&questions) {
+            // Chunks made of columns may end before those of the head did where buckets appear, and
+            // Thanos deals overlapping chunks to replicas by where they end.
+            if *kind != Kind::InPlace && asked.contains("\"dedup\":true") {
+                continue;
+            }
             assert!(expected == got, "{kind:?} {asked}\n{}\n{}", short(expected), short(got));
         }
     }
