@@ -6,6 +6,9 @@
 //! | [`grpc`] | the gRPC server that every role stands its services in |
 //! | [`http`] | Prometheus' HTTP API v1 with Thanos' parameters, probes and metrics |
 //! | [`prometheus`] | one Prometheus' rules, targets, metadata, exemplars, statistics over gRPC |
+//! | [`query_api`] | Thanos' Query: PromQL over gRPC |
+//! | [`runs`] | samples between Stoa nodes, over Arrow Flight |
+//! | `sharded` | a shard of a source |
 //! | [`storeapi`] | Thanos' StoreAPI |
 //! | [`ui`] | the page at `/`: a form for queries, as embedded files |
 //!
@@ -17,5 +20,8 @@ pub mod endpoints;
 pub mod grpc;
 pub mod http;
 pub mod prometheus;
+pub mod query_api;
+pub mod runs;
+mod sharded;
 pub mod storeapi;
 pub mod ui;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use engine::block::schema::{
-    HISTOGRAMS_FILE, SAMPLES_FILE, SERIES_FILE, histograms_schema, samples_schema,
+    HISTOGRAMS_FILE, SAMPLES_FILE, SERIES_FILE, histograms_schema, metadata_schema, samples_schema,
 };
 use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -98,6 +98,7 @@ fn the_tables_are_the_schemas() {
             assert_eq!(documented, rows(&in_code), "{name} in the code");
         }
     }
+    assert_eq!(table(&document, "metadata-hash.parquet"), rows(&metadata_schema()));
 }
 
 /// The fenced blocks of `language`, and where each ends.

@@ -4,6 +4,7 @@
 mod committed;
 mod damage;
 mod format;
+mod metadata;
 mod readers;
 mod round_trip;
 pub(crate) mod samples;

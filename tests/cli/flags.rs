@@ -123,8 +123,8 @@ async fn a_flag_without_effect_is_told_once() {
         "--enable-auto-gomemlimit",
         "--auto-gomemlimit.ratio=0.8",
         "--query.promql-engine=thanos",
-        "--query.conn-metric.label=a",
-        "--query.conn-metric.label=b",
+        "--enable-feature=a",
+        "--enable-feature=b",
         "--no-query.disable-fallback",
     ];
     let log = log_of(&flags).await;
@@ -141,7 +141,7 @@ async fn a_flag_without_effect_is_told_once() {
     let expected = [
         "--auto-gomemlimit.ratio",
         "--enable-auto-gomemlimit",
-        "--query.conn-metric.label",
+        "--enable-feature",
         "--query.disable-fallback",
         "--query.promql-engine",
     ];

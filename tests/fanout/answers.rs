@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::fake::{Fake, Manner, Samples};
 use super::{ask, endpoints, querier, warnings};
+use crate::support::http;
 
 /// `m{job="x"}` of a replica: a sample each 15 s, from `from` to `to` (in s).
 pub(super) fn series(replica: &'static str, from: i64, to: i64, value: f64) -> Vec<Samples> {
@@ -71,6 +72,41 @@ async fn endpoints_are_one_source() {
     let shown = stores.iter().find(|s| s["name"] == one.address).expect("the first one");
     assert_eq!(shown["labelSets"], json!([{ "replica": "a" }]));
     assert_eq!((&shown["lastError"], &shown["minTime"]), (&json!(null), &json!(0)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn endpoints_that_answer_are_counted() {
+    let series = || series("a", 0, 300, 1.0);
+    let (one, two) = (
+        Fake::start(Manner::Honest, &[("replica", "a")], series()),
+        Fake::start(Manner::Honest, &[("replica", "a")], series()),
+    );
+    let mut flags = endpoints([one.address.as_str(), &two.address, "127.0.0.1:1"]);
+    let line = "thanos_store_nodes_grpc_connections";
+    for (labels, expected) in [
+        (
+            &[][..],
+            vec![format!(
+                "{line}{{external_labels=\"{{replica=\\\"a\\\"}}\",store_type=\"sidecar\"}} 2"
+            )],
+        ),
+        (&["store_type"], vec![format!("{line}{{store_type=\"sidecar\"}} 2")]),
+        (&["ip_port"], {
+            let each = [&one, &two].map(|e| format!("{line}{{ip_port=\"{}\"}} 1", e.address));
+            let mut each = each.to_vec();
+            each.sort();
+            each
+        }),
+    ] {
+        flags.truncate(3);
+        flags.extend(labels.iter().map(|label| format!("--query.conn-metric.label={label}")));
+        let server = querier(&flags).await;
+        let metrics = http::get(&server.url("/metrics")).await.body;
+        let mut counted: Vec<&str> =
+            metrics.lines().filter(|got| got.starts_with(&format!("{line}{{"))).collect();
+        counted.sort_unstable();
+        assert_eq!(counted, expected, "{metrics}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,6 @@
 //! What runs beside a Prometheus, beside a real one.
 
+mod metadata;
 mod place;
 mod reading;
 mod reloading;

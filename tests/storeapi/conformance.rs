@@ -251,6 +251,8 @@ async fn info_tells_what_there_is() {
     for kind in STORES {
         let mut info = blocks.serve(kind, &[]).await.info().await;
         assert_eq!(info.component_type, "store");
+        // What Stoa says to Stoa, Thanos skips.
+        assert_eq!(info.runs.take().is_some(), kind != Kind::Thanos);
         let store = info.store.as_mut().expect("a store");
         assert!(store.supports_sharding && store.supports_without_replica_labels);
         // Thanos names each stretch of blocks that follow each other without a gap; here one jitters.

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use super::conformance::two_replicas;
 use super::endpoint::{Endpoint, Kind, all_time, go_storeapi};
 use super::querier::ask;
-use crate::support::{http, scratch};
+use crate::support::{Server, free_address, http, scratch, stoa};
 
 /// Makes a certificate authority, and a server's and a client's certificate by it.
 fn certificates(folder: &Path) {
@@ -50,6 +51,48 @@ async fn tls_asks_for_certificates_and_reads_them_anew() {
     // Half a change leaves the server as it is.
     std::fs::write(used.path().join("server.key"), "no key").expect("a wrong key");
     client(&at, other.path(), true).expect("the certificates before");
+}
+
+/// A querier's own files: a certificate that changes is used without a restart.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_querier_reads_its_certificates_anew() {
+    let blocks = two_replicas().await;
+    let (right, used) = (scratch(), scratch());
+    certificates(right.path());
+    certificates(used.path());
+    let file = |folder: &Path, name: &str| folder.join(name).display().to_string();
+    let flags = [
+        format!("--grpc-server-tls-cert={}", file(right.path(), "server.pem")),
+        format!("--grpc-server-tls-key={}", file(right.path(), "server.key")),
+        format!("--grpc-server-tls-client-ca={}", file(right.path(), "ca.pem")),
+    ];
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let at = blocks.serve(Kind::Stoa, &flags).await;
+    let http = free_address();
+    let mut command = Command::new(stoa());
+    command.args(["query", "--grpc-address=127.0.0.1:0", "--grpc-client-tls-secure"]);
+    command.arg("--grpc-client-server-name=localhost").arg(format!("--http-address={http}"));
+    command.arg(format!("--endpoint={}", at.grpc));
+    for (flag, name) in [("cert", "client.pem"), ("key", "client.key"), ("ca", "ca.pem")] {
+        command.arg(format!("--grpc-client-tls-{flag}={}", file(used.path(), name)));
+    }
+    let querier = Server::start(&mut command, http, "/-/ready").await;
+    let ask = async || {
+        let url = querier.url("/api/v1/query?query=up&time=1790902800");
+        let answer = http::get(&url).await;
+        let json: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+        (json["data"]["result"].as_array().map_or(0, Vec::len), json)
+    };
+    let (series, json) = ask().await;
+    assert_eq!((series, json["warnings"].as_array().map(Vec::len)), (0, Some(1)), "{json}");
+    for name in ["client.pem", "client.key", "ca.pem"] {
+        std::fs::copy(right.path().join(name), used.path().join(name)).expect("a copy");
+    }
+    let began = Instant::now();
+    while ask().await.0 == 0 {
+        assert!(began.elapsed() < Duration::from_secs(60), "{}", querier.output());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 #[tokio::test]

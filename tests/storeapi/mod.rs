@@ -7,4 +7,5 @@ mod frame;
 mod histograms;
 mod matching;
 mod querier;
+mod query_api;
 mod refusals;

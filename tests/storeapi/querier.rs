@@ -9,8 +9,17 @@ use crate::support::DATA_START;
 
 /// Asks Thanos' querier over the endpoints; one line of JSON a question.
 pub(super) fn ask(flags: &[String], questions: &[String]) -> Result<Vec<String>, String> {
+    ask_go("query", flags, questions)
+}
+
+/// Asks a command of the Go program; one line of JSON a question.
+pub(super) fn ask_go(
+    command: &str,
+    flags: &[String],
+    questions: &[String],
+) -> Result<Vec<String>, String> {
     let mut querier = Command::new(go_storeapi())
-        .arg("query")
+        .arg(command)
         .args(flags)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

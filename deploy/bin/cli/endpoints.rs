@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
+use flight::endpoints::ConnectionLabel;
 use flight::endpoints::discovery::Sources;
 use flight::endpoints::dns::Dns;
-use flight::endpoints::spec::{ClientSpec, Spec, TlsSpec};
+use flight::endpoints::spec::{ClientSpec, Compression, Spec, TlsSpec};
 
 use super::duration;
 
@@ -70,6 +71,18 @@ pub(crate) struct EndpointArgs {
         hide = true
     )]
     pub(crate) info_timeout: Duration,
+    /// Ask Stoa's endpoints for run batches, over Arrow Flight; if not, StoreAPI is asked as of
+    /// Thanos' endpoints.
+    #[arg(long = "endpoint.run-batches", default_value = "true")]
+    pub(crate) runs: bool,
+    /// Label of the metric that counts endpoints: external_labels, store_type or ip_port; repeatable.
+    #[arg(
+        long = "query.conn-metric.label",
+        value_name = "LABEL",
+        value_enum,
+        default_values_t = [ConnectionName::ExternalLabels, ConnectionName::StoreType]
+    )]
+    connection_labels: Vec<ConnectionName>,
     /// Reach endpoints over TLS.
     #[arg(long = "grpc-client-tls-secure")]
     tls: bool,
@@ -93,16 +106,44 @@ pub(crate) struct EndpointArgs {
         hide_default_value = true
     )]
     server_name: String,
-    /// How messages to endpoints are compressed; snappy is taken for none.
+    /// How messages to and from endpoints are compressed.
     #[arg(long = "grpc-compression", value_enum, default_value = "none")]
-    compression: Compression,
+    compression: CompressionName,
 }
 
 /// `--grpc-compression`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Compression {
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum CompressionName {
     None,
     Snappy,
+}
+
+impl From<CompressionName> for Compression {
+    fn from(name: CompressionName) -> Self {
+        match name {
+            CompressionName::None => Self::None,
+            CompressionName::Snappy => Self::Snappy,
+        }
+    }
+}
+
+/// `--query.conn-metric.label`.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+#[value(rename_all = "snake_case")]
+enum ConnectionName {
+    ExternalLabels,
+    StoreType,
+    IpPort,
+}
+
+impl From<ConnectionName> for ConnectionLabel {
+    fn from(name: ConnectionName) -> Self {
+        match name {
+            ConnectionName::ExternalLabels => Self::ExternalLabels,
+            ConnectionName::StoreType => Self::StoreType,
+            ConnectionName::IpPort => Self::Address,
+        }
+    }
 }
 
 impl EndpointArgs {
@@ -114,11 +155,13 @@ impl EndpointArgs {
         })
     }
 
+    /// By what the endpoints that answer are counted.
+    pub(crate) fn connection_labels(&self) -> Vec<ConnectionLabel> {
+        self.connection_labels.iter().map(|&name| name.into()).collect()
+    }
+
     /// What the flags say, checked.
     pub(crate) fn sources(&self) -> anyhow::Result<Sources> {
-        if self.compression == Compression::Snappy {
-            tracing::warn!("--grpc-compression=snappy: messages to endpoints go uncompressed");
-        }
         // An empty path is none, as in Thanos.
         let path = |path: &Option<String>| {
             path.as_deref().filter(|path| !path.is_empty()).map(PathBuf::from)
@@ -129,8 +172,11 @@ impl EndpointArgs {
             key: path(&self.tls_key),
             ca: path(&self.tls_ca),
         };
-        let client =
-            ClientSpec { tls: self.tls.then_some(tls), server_name: self.server_name.clone() };
+        let client = ClientSpec {
+            tls: self.tls.then_some(tls),
+            server_name: self.server_name.clone(),
+            compression: self.compression.into(),
+        };
         let said = [
             ("--endpoint", &self.endpoints, false, false),
             ("--store", &self.stores, false, false),

@@ -7,7 +7,9 @@ use engine::bucket::{Bucket, BucketMetrics};
 use engine::catalog::{Catalog, CatalogMetrics, CatalogSettings};
 use engine::model::TimeRange;
 use engine::scan::BlockCache;
-use engine::source::{BucketSource, Child, Children, FanoutSource, SeriesSource};
+use engine::source::{
+    BlockMetadata, BucketSource, Child, Children, FanoutSource, MetadataSource, SeriesSource,
+};
 use flight::http::Readiness;
 use ingest::native::NativeCatalog;
 use prometheus_client::registry::Registry;
@@ -38,6 +40,7 @@ impl Children for BlockSources {
             name: format!("block {}", source.meta().ulid),
             source,
             deduplicates: false,
+            remote: false,
         });
         std::iter::once(self.stoa.clone()).chain(native).collect()
     }
@@ -68,13 +71,23 @@ impl Blocks {
     /// The sources that there are.
     pub(crate) fn children(&self) -> Arc<dyn Children> {
         let stoa = BucketSource::new(Arc::clone(&self.catalog), self.cache.clone());
-        let stoa = Child { name: "bucket".to_owned(), source: Arc::new(stoa), deduplicates: true };
+        let stoa = Child {
+            name: "bucket".to_owned(),
+            source: Arc::new(stoa),
+            deduplicates: true,
+            remote: false,
+        };
         Arc::new(BlockSources { stoa, native: Arc::clone(&self.native) })
     }
 
     /// All of them as one.
     pub(crate) fn source(&self) -> Arc<dyn SeriesSource> {
         Arc::new(FanoutSource::of_parts(self.children()))
+    }
+
+    /// What the blocks say of their metrics.
+    pub(crate) fn metadata(&self) -> Arc<dyn MetadataSource> {
+        Arc::new(BlockMetadata::new(Arc::clone(&self.catalog)))
     }
 
     /// The list of blocks.

@@ -1,6 +1,7 @@
 //! `stoa query`: answers PromQL over HTTP from a bucket and from endpoints, deduplicated over
 //! replicas.
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +13,12 @@ use engine::catalog::CatalogSettings;
 use engine::source::{DedupFunc, FanoutSource, SelectOptions, SeriesSource};
 use flight::endpoints::discovery::Discovery;
 use flight::endpoints::endpoint::INFO_INTERVAL;
-use flight::endpoints::{Endpoints, WatchSettings};
+use flight::endpoints::{Connections, Endpoints, WatchSettings};
 use flight::grpc::GrpcMetrics;
-use flight::http::{PartialResponses, Querier, Readiness, Settings, process, router};
+use flight::http::{
+    ActiveQueries, PartialResponses, Querier, Readiness, Settings, process, router,
+};
+use flight::query_api::QueryService;
 use flight::storeapi::client::{Budget, ClientSettings};
 use flight::storeapi::server::{InfoSettings, StoreSettings};
 use prometheus_client::registry::Registry;
@@ -61,6 +65,21 @@ pub(crate) struct QuerierArgs {
     /// How many queries run at once.
     #[arg(long = "query.max-concurrent", default_value = "20")]
     max_concurrent: usize,
+    /// Folder of a file with the queries that run now; after a crash its queries are logged.
+    #[arg(
+        long = "query.active-query-path",
+        value_name = "PATH",
+        default_value = "",
+        hide_default_value = true
+    )]
+    active_query_path: String,
+    /// Log queries that take longer; 0s is none.
+    #[arg(
+        long = "query.log-queries-longer-than",
+        default_value = "0s",
+        value_parser = duration::parse
+    )]
+    log_queries_longer_than: Duration,
     /// How far an instant selector looks back.
     #[arg(long = "query.lookback-delta", default_value = "5m", value_parser = duration::parse)]
     lookback_delta: Duration,
@@ -258,11 +277,15 @@ impl Parts {
         let services = store_services(
             Arc::clone(&source),
             store,
-            InfoSettings::store("query"),
+            InfoSettings { query: true, ..InfoSettings::store("query") },
             &readiness,
             Arc::default(),
             runtime.clone(),
         );
+        if let Some(args) = endpoints {
+            let counted = Connections::new(registered.clone(), args.connection_labels());
+            registry.register_collector(Box::new(counted));
+        }
         let grpc_metrics = GrpcMetrics::new(&mut registry);
         let querier = Querier::new(
             settings,
@@ -273,7 +296,13 @@ impl Parts {
             &mut registry,
         )
         .with_endpoints(registered.clone());
-        let app = router(Arc::new(querier), Arc::new(registry));
+        let querier = match &blocks {
+            Some(blocks) => querier.with_metadata(blocks.metadata()),
+            None => querier,
+        };
+        let querier = Arc::new(querier);
+        let services = services.with(QueryService::new(Arc::clone(&querier)).into_server());
+        let app = router(querier, Arc::new(registry));
         let served = Served { app, services, grpc_metrics, readiness };
         Ok(Self { served, blocks, endpoints: registered })
     }
@@ -294,6 +323,7 @@ impl Parts {
             info_interval: INFO_INTERVAL,
             info_timeout: args.info_timeout,
             unhealthy_timeout: args.unhealthy_timeout,
+            runs: args.runs,
             client,
         };
         let endpoints = self.endpoints.clone();
@@ -352,10 +382,27 @@ impl QuerierArgs {
             default_step: self.default_step,
             metadata_default_range: self.metadata_default_range,
             partial: self.partial.settings(),
+            active_queries: self.active_queries()?,
+            log_queries_longer_than: self.log_queries_longer_than,
             cors: !self.disable_cors,
             route_prefix: if prefix.is_empty() { String::new() } else { format!("/{prefix}") },
             ..Settings::new(env!("CARGO_PKG_VERSION"))
         })
+    }
+}
+
+impl QuerierArgs {
+    fn active_queries(&self) -> anyhow::Result<Option<Arc<ActiveQueries>>> {
+        if self.active_query_path.is_empty() {
+            return Ok(None);
+        }
+        let (queries, unfinished) =
+            ActiveQueries::create(Path::new(&self.active_query_path), self.max_concurrent)
+                .context("--query.active-query-path")?;
+        if !unfinished.is_empty() {
+            tracing::info!(?unfinished, "these queries did not end when this last ran");
+        }
+        Ok(Some(Arc::new(queries)))
     }
 }
 

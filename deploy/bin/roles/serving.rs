@@ -7,6 +7,7 @@ use axum::Router;
 use engine::source::SeriesSource;
 use flight::grpc::{self, GrpcMetrics, Services};
 use flight::http::{Readiness, server};
+use flight::runs::RunsService;
 use flight::storeapi::server::{
     InfoService, InfoSettings, StoreService, StoreSettings, TaskContext,
 };
@@ -128,7 +129,7 @@ fn announce(protocol: &str, socket: &TcpListener) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// StoreAPI and Info over `source`.
+/// StoreAPI, run batches and Info over `source`.
 pub(crate) fn store_services(
     source: Arc<dyn SeriesSource>,
     store: StoreSettings,
@@ -138,8 +139,15 @@ pub(crate) fn store_services(
     runtime: Handle,
 ) -> Services {
     let info = InfoService::new(Arc::clone(&source), info, readiness.clone());
+    let runs = RunsService::new(
+        Arc::clone(&source),
+        store.clone(),
+        readiness.clone(),
+        Arc::clone(&context),
+        runtime.clone(),
+    );
     let store = StoreService::new(source, store, readiness.clone(), context, runtime);
-    Services::new().with(store.into_server()).with(info.into_server())
+    Services::new().with(store.into_server()).with(runs.into_server()).with(info.into_server())
 }
 
 /// Binds an address as Go writes it: `:10902` is every address of the machine.

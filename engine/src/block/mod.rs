@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`meta`] | `meta.json` |
+//! | [`metadata`] | type, unit and help of the metrics |
 //! | [`id`] | the deterministic block id |
 //! | [`schema`] | names, types and field ids of the columns of each file |
 //! | [`order`] | the order of series, fixed by the format's version |
@@ -19,6 +20,7 @@ mod encode;
 pub mod histogram;
 pub mod id;
 pub mod meta;
+pub mod metadata;
 pub mod order;
 pub mod reader;
 pub mod schema;
@@ -28,6 +30,7 @@ pub mod writer;
 pub use digest::Digest;
 pub use id::id;
 pub use meta::{BlockId, BlockMeta};
+pub use metadata::MetricMetadata;
 pub use reader::{Block, FileReader, Run, SeriesIndex};
 pub use verify::{VerifyReport, verify};
 pub use writer::{BlockSettings, BlockWriter};

@@ -17,6 +17,10 @@ pub const SERIES_FILE: &str = "series.parquet";
 pub const SAMPLES_FILE: &str = "samples.parquet";
 /// The file of the native histogram samples, a row each.
 pub const HISTOGRAMS_FILE: &str = "histograms.parquet";
+/// How the name of the file with metadata begins and ends; between them is a hash of its content.
+pub const METADATA_PREFIX: &str = "metadata-";
+/// See [`METADATA_PREFIX`].
+pub const METADATA_SUFFIX: &str = ".parquet";
 
 /// Rows of a page of `samples.parquet`, equal across its columns; only the last page of a row group
 /// may have fewer.
@@ -125,6 +129,16 @@ pub fn histograms_schema() -> SchemaRef {
         list("negative_counts", DataType::Int64, true, 27),
         list("negative_counts_float", DataType::Float64, true, 29),
         list("custom_values", DataType::Float64, false, 31),
+    ]))
+}
+
+/// The schema of `metadata-….parquet`.
+pub fn metadata_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        field("metric", DataType::Utf8, false, 1),
+        field("type", DataType::Utf8, false, 2),
+        field("unit", DataType::Utf8, false, 3),
+        field("help", DataType::Utf8, false, 4),
     ]))
 }
 

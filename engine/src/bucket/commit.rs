@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::block::BlockMeta;
-use crate::block::meta::{BlockId, FileMeta, META_FILE};
+use crate::block::meta::{BlockId, FileMeta, MAX_META_BYTES, META_FILE};
 use crate::{Error, ErrorKind, Result};
 
 use super::{BLOCKS_PREFIX, Bucket, Created};
@@ -16,7 +16,8 @@ const DELETION_MARK: &str = "deletion-mark.json";
 /// Data objects go first; the size and the tail's CRC of each are then read back; `meta.json` goes
 /// last and only if there is none. The same id always means the same bytes, so a retry writes over
 /// what an earlier try left, and a block that is there with the same `meta.json` is a success
-/// ([`Created::Same`], nothing is uploaded). Another `meta.json` under the same id is an
+/// ([`Created::Same`], nothing is uploaded); it may name other [metadata](crate::block::metadata), which
+/// are no part of what the id stands for. Another `meta.json` under the same id is an
 /// [`Invalid`](ErrorKind::Invalid) error, and the block that is there stays untouched: that is
 /// checked before any data object is written over.
 pub async fn commit(bucket: &Bucket, dir: &Path, meta: &BlockMeta) -> Result<Created> {
@@ -45,10 +46,8 @@ pub async fn commit(bucket: &Bucket, dir: &Path, meta: &BlockMeta) -> Result<Cre
             ))));
         }
     }
-    match bucket.get_at_most(&meta_path, text.len() as u64).await {
-        Ok(there) if there == text => return Ok(Created::Same),
-        Ok(_) => return Err(different(meta.ulid)),
-        Err(e) if e.kind() == ErrorKind::Corrupt => return Err(different(meta.ulid)),
+    match there(bucket, &meta_path, meta).await {
+        Ok(created) => return Ok(created),
         Err(e) if e.kind() == ErrorKind::NotFound => {}
         Err(e) => return Err(context(e)),
     }
@@ -58,8 +57,22 @@ pub async fn commit(bucket: &Bucket, dir: &Path, meta: &BlockMeta) -> Result<Cre
         read_back(bucket, &path, file).await.map_err(context)?;
     }
     match bucket.create(&meta_path, text.into()).await.map_err(context)? {
-        Created::Different => Err(different(meta.ulid)),
+        Created::Different => there(bucket, &meta_path, meta).await.map_err(context),
         created => Ok(created),
+    }
+}
+
+/// What stands in the place of `meta`: the same block, or another one, which is an error. An attempt
+/// that was given other metadata made the same block.
+async fn there(bucket: &Bucket, path: &str, meta: &BlockMeta) -> Result<Created> {
+    let text = match bucket.get_at_most(path, MAX_META_BYTES).await {
+        Ok(text) => text,
+        Err(e) if e.kind() == ErrorKind::Corrupt => return Err(different(meta.ulid)),
+        Err(e) => return Err(e),
+    };
+    match BlockMeta::from_json(&text) {
+        Ok(there) if there.without_metadata() == meta.without_metadata() => Ok(Created::Same),
+        _ => Err(different(meta.ulid)),
     }
 }
 

@@ -105,7 +105,7 @@ struct Known {
 /// The list of blocks, kept up to date by [`Catalog::sync`].
 #[derive(Debug)]
 pub struct Catalog {
-    bucket: Bucket,
+    pub(crate) bucket: Bucket,
     settings: CatalogSettings,
     metrics: CatalogMetrics,
     /// Held by a sync, so that syncs follow each other.

@@ -47,11 +47,14 @@ mod blocking;
 mod bucket;
 mod chunked;
 mod fanout;
+mod kept;
 mod memory;
+mod metadata;
 mod parts;
 pub mod pieces;
 mod roster;
 mod runs;
+mod streamed;
 #[cfg(test)]
 mod tests;
 
@@ -69,11 +72,14 @@ pub use blocking::{BlockingExec, BlockingRuns, RunSamples, RunSink};
 pub use bucket::BucketSource;
 pub use chunked::{ChunkBuffer, ChunkedExec, ChunkedSeries, EncodedChunk, kept_parts};
 pub use fanout::{Child, Children, FanoutExec, FanoutSource};
+pub use kept::{KeptExec, keep};
 pub use memory::MemorySource;
+pub use metadata::{BlockMetadata, Metadata, MetadataSource};
 pub use parts::{ChunkParts, Parts, ResolvedParts, RunParts, SourceParts};
 pub use roster::{Grouping, Roster, RosterBuilder, SeriesKind};
 pub use runs::{HISTOGRAM_WEIGHT, histogram_run_schema, histograms_of};
 pub(crate) use runs::{RunBuilder, has_histograms};
+pub use streamed::{StreamedExec, StreamedRuns};
 #[cfg(test)]
 pub(crate) use tests::test_block;
 

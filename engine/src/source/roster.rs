@@ -58,6 +58,20 @@ impl Roster {
         self.members.is_empty()
     }
 
+    /// The roster whose series `i` is this one's series `series[i]`.
+    ///
+    /// # Panics
+    /// If an index is out of range.
+    #[must_use]
+    pub fn take(&self, series: &[u32]) -> Self {
+        Self {
+            tables: self.tables.clone(),
+            externals: self.externals.clone(),
+            dropped: self.dropped.clone(),
+            members: series.iter().map(|&at| self.members[at as usize]).collect(),
+        }
+    }
+
     /// What kind of samples series `index` has.
     pub fn kind(&self, index: usize) -> SeriesKind {
         self.members[index].kind

@@ -10,6 +10,7 @@
 //! | [`hintspb`] | what StoreAPI carries as Any |
 //! | [`prometheus_copy`] | series with samples |
 //! | [`prometheus`] | remote read |
+//! | [`stoa`] | run batches between Stoa nodes |
 
 #![allow(missing_docs, reason = "generated; the schemas have the comments")]
 #![allow(clippy::all, reason = "generated")]
@@ -37,6 +38,11 @@ pub mod prometheus_copy {
 /// Prometheus' remote read.
 pub mod prometheus {
     include!("generated/prometheus.rs");
+}
+
+/// Run batches between Stoa nodes.
+pub mod stoa {
+    include!("generated/stoa.rs");
 }
 
 /// All schemas as an encoded `FileDescriptorSet`, for gRPC reflection.

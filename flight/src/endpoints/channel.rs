@@ -18,9 +18,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Thanos' keepalive: a ping every 10 s, answered within 5.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 const PING_TIMEOUT: Duration = Duration::from_secs(5);
-/// How much of an answer may be under way.
-const STREAM_WINDOW: u32 = 4 << 20;
-const CONNECTION_WINDOW: u32 = 16 << 20;
+/// How much of an answer may be under way. A query reads several answers at once and may leave one
+/// until another has ended; the window of the connection has room for so many that none stops the
+/// others.
+const STREAM_WINDOW: u32 = 2 << 20;
+const CONNECTION_WINDOW: u32 = 1 << 30;
+/// The longest frame of HTTP/2: answers come in messages of about a MiB.
+const FRAME_BYTES: u32 = 256 << 10;
 
 /// How the endpoint at `host:port` is reached. TLS files are read now.
 ///
@@ -40,7 +44,8 @@ pub fn endpoint(address: &str, client: &ClientSpec) -> Result<Endpoint> {
         .http2_keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT)
         .initial_stream_window_size(STREAM_WINDOW)
-        .initial_connection_window_size(CONNECTION_WINDOW);
+        .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(FRAME_BYTES);
     match &client.tls {
         None => Ok(endpoint),
         Some(tls) => with_tls(endpoint, tls, &client.server_name)

@@ -1,27 +1,22 @@
 //! One endpoint: what it says of itself, and whether it answers.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
+use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use engine::model::{Labels, Matcher, TimeRange};
-use engine::source::{Extent, Listing, Resolved, Select, SelectOptions, SeriesSource};
+use engine::model::{Labels, TimeRange};
+use engine::source::SeriesSource;
 use engine::{Error, ErrorKind, Result};
+use proto::thanos::info::InfoRequest;
 use proto::thanos::info::info_client::InfoClient;
-use proto::thanos::info::{InfoRequest, InfoResponse};
-use tokio::sync::{mpsc, watch};
-use tonic::transport::channel::Change;
-use tonic::transport::{Channel, Endpoint as Connector};
+use tokio::sync::watch;
 
 use super::WatchSettings;
-use super::channel;
+use super::connection::Connection;
+use super::known::{Down, Known, facts};
+use super::link::Link;
 use super::spec::ClientSpec;
-use crate::storeapi::client::{Facts, StoreApi, failure, label_set};
-
-/// How many changes of a group's addresses may wait to be looked at.
-const CHANGES: usize = 2 * super::dns::ADDRESSES_MAX;
+use crate::storeapi::client::failure;
 
 /// What an endpoint may serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,30 +62,14 @@ struct State {
     last_error: Option<String>,
 }
 
-#[derive(Debug, Clone)]
-struct Known {
-    component: String,
-    label_sets: Vec<Labels>,
-    range: TimeRange,
-    apis: BTreeSet<Api>,
-}
-
-/// The addresses of a group, and who hears of their changes.
-#[derive(Debug)]
-struct Group {
-    addresses: Vec<String>,
-    changes: mpsc::Sender<Change<String, Connector>>,
-}
-
 /// An endpoint.
 #[derive(Debug)]
 pub struct Endpoint {
     address: String,
     strict: bool,
+    group: bool,
     client: ClientSpec,
-    channel: Channel,
-    group: Option<Mutex<Group>>,
-    store: StoreApi,
+    link: RwLock<Arc<Link>>,
     settings: WatchSettings,
     created: Instant,
     state: RwLock<State>,
@@ -110,19 +89,13 @@ impl Endpoint {
         client: &ClientSpec,
         settings: &WatchSettings,
     ) -> Result<Self> {
-        let (channel, group) = if group {
-            let (channel, changes) = Channel::balance_channel(CHANGES);
-            (channel, Some(Mutex::new(Group { addresses: Vec::new(), changes })))
-        } else {
-            (channel::endpoint(address, client)?.connect_lazy(), None)
-        };
+        let link = Link::new(address, group, client, &settings.client)?;
         Ok(Self {
             address: address.to_owned(),
             strict,
-            client: client.clone(),
-            store: StoreApi::new(address, channel.clone(), settings.client.clone()),
-            channel,
             group,
+            client: client.clone(),
+            link: RwLock::new(Arc::new(link)),
             settings: settings.clone(),
             created: Instant::now(),
             state: RwLock::default(),
@@ -132,7 +105,7 @@ impl Endpoint {
 
     /// Whether it is configured as `strict`, `group` and `client` say.
     pub(super) fn is(&self, strict: bool, group: bool, client: &ClientSpec) -> bool {
-        (self.strict, self.group.is_some(), &self.client) == (strict, group, client)
+        (self.strict, self.group, &self.client) == (strict, group, client)
     }
 
     /// `host:port`, or the name of a group.
@@ -140,31 +113,34 @@ impl Endpoint {
         &self.address
     }
 
+    fn link(&self) -> Arc<Link> {
+        Arc::clone(&self.link.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// The connection.
-    pub fn channel(&self) -> Channel {
-        self.channel.clone()
+    pub fn connection(&self) -> Connection {
+        self.link().connection.clone()
     }
 
     /// Gives a group its addresses.
     pub(super) fn regroup(&self, addresses: &[String]) {
-        let Some(group) = &self.group else { return };
-        let mut group = group.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut changes = Vec::new();
-        for gone in group.addresses.iter().filter(|known| !addresses.contains(known)) {
-            changes.push(Change::Remove(gone.clone()));
+        self.link().regroup(addresses, &self.client);
+    }
+
+    /// Connects anew if TLS files changed. If they are wrong now, the connection stays as it is, and
+    /// they are tried again with the next check.
+    fn renew(&self) {
+        let link = self.link();
+        if link.is_current(&self.client) {
+            return;
         }
-        for new in addresses.iter().filter(|new| !group.addresses.contains(new)) {
-            match channel::endpoint(new, &self.client) {
-                Ok(connector) => changes.push(Change::Insert(new.clone(), connector)),
-                Err(error) => tracing::warn!(err = %error, "an address of a group"),
+        match link.renewed(&self.address, &self.client, &self.settings.client) {
+            Ok(new) => {
+                tracing::info!(address = self.address, "TLS files changed: connecting anew");
+                *self.link.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(new);
             }
+            Err(error) => tracing::error!(err = %error, "TLS files changed; the connection stays"),
         }
-        for change in changes {
-            if group.changes.try_send(change).is_err() {
-                tracing::warn!(group = self.address, "changes of a group come too fast");
-            }
-        }
-        group.addresses = addresses.to_vec();
     }
 
     /// Asks for Info again and again, until the endpoint is dropped.
@@ -188,8 +164,9 @@ impl Endpoint {
 
     /// Asks for Info.
     async fn check(&self) {
+        self.renew();
         let timeout = self.settings.info_timeout;
-        let mut client = InfoClient::new(self.channel.clone());
+        let mut client = InfoClient::new(self.connection());
         let answer = match tokio::time::timeout(timeout, client.info(InfoRequest {})).await {
             Ok(Ok(answer)) => Ok(answer.into_inner()),
             Ok(Err(status)) => Err(failure(&self.address, &status, false).message().to_owned()),
@@ -203,7 +180,7 @@ impl Endpoint {
                     let component = &known.component;
                     tracing::info!(address = self.address, component, "endpoint answers");
                 }
-                self.store.learn(facts(&info));
+                self.link().store.learn(facts(&info));
                 state.known = Some(known);
                 state.last_ok = Some((Utc::now(), Instant::now()));
                 state.last_error = None;
@@ -254,10 +231,17 @@ impl Endpoint {
 
     /// Its samples. One that does not answer now is a source that fails at once.
     pub fn source(&self) -> Arc<dyn SeriesSource> {
+        let link = self.link();
         match self.down() {
-            None => Arc::new(self.store.clone()),
-            Some(error) => Arc::new(Down { error, extents: self.store.extents() }),
+            None if self.is_node() => Arc::new(link.node.clone()),
+            None => Arc::new(link.store.clone()),
+            Some(error) => Arc::new(Down { error, extents: link.store.extents() }),
         }
+    }
+
+    /// Whether its samples come as run batches, not over StoreAPI.
+    pub fn is_node(&self) -> bool {
+        self.settings.runs && self.state().known.as_ref().is_some_and(|known| known.runs)
     }
 
     /// What it is.
@@ -272,108 +256,6 @@ impl Endpoint {
             component: known.map(|known| known.component.clone()),
             range: known.map_or(TimeRange::ALL, |known| known.range),
         }
-    }
-}
-
-/// What Thanos calls components; anything else is one kind.
-const COMPONENTS: [&str; 6] = ["query", "rule", "sidecar", "store", "receive", "debug"];
-
-impl Known {
-    fn new(info: &InfoResponse) -> Self {
-        let component = match info.component_type.as_str() {
-            known if COMPONENTS.contains(&known) => known,
-            _ => "unknown-store-api",
-        };
-        let apis = [
-            (Api::Store, info.store.is_some()),
-            (Api::Rules, info.rules.is_some()),
-            (Api::Targets, info.targets.is_some()),
-            (Api::Metadata, info.metric_metadata.is_some()),
-            (Api::Exemplars, info.exemplars.is_some()),
-            (Api::Status, info.status.is_some()),
-            (Api::Query, info.query.is_some()),
-        ];
-        let store = info.store.as_ref();
-        Self {
-            component: component.to_owned(),
-            label_sets: info.label_sets.iter().filter_map(label_set).collect(),
-            range: store.map_or(TimeRange::ALL, |s| TimeRange::new(s.min_time, s.max_time)),
-            apis: apis.into_iter().filter_map(|(api, served)| served.then_some(api)).collect(),
-        }
-    }
-}
-
-/// Where an endpoint has samples: by TSDB if it says so, else by label set. A set that is no label
-/// set excludes nothing.
-fn facts(info: &InfoResponse) -> Facts {
-    let Some(store) = &info.store else {
-        return Facts { extents: Vec::new(), without_replica_labels: false };
-    };
-    let extent = |labels: Option<Labels>, min, max| Extent {
-        labels: labels.unwrap_or_default(),
-        range: TimeRange::new(min, max),
-    };
-    let (min, max) = (store.min_time, store.max_time);
-    let mut extents: Vec<Extent> = store
-        .tsdb_infos
-        .iter()
-        .map(|tsdb| extent(tsdb.labels.as_ref().and_then(label_set), tsdb.min_time, tsdb.max_time))
-        .collect();
-    if extents.is_empty() {
-        extents = info.label_sets.iter().map(|set| extent(label_set(set), min, max)).collect();
-    }
-    if extents.is_empty() {
-        extents.push(extent(None, min, max));
-    }
-    Facts { extents, without_replica_labels: store.supports_without_replica_labels }
-}
-
-/// An endpoint that is expected back.
-#[derive(Debug)]
-struct Down {
-    error: Error,
-    extents: Vec<Extent>,
-}
-
-#[async_trait]
-impl SeriesSource for Down {
-    fn extents(&self) -> Vec<Extent> {
-        self.extents.clone()
-    }
-
-    async fn resolve(&self, _: &Select, _: &SelectOptions) -> Result<Resolved> {
-        Err(self.error.clone())
-    }
-
-    async fn series(
-        &self,
-        _: &[Matcher],
-        _: TimeRange,
-        _: &SelectOptions,
-        _: usize,
-    ) -> Result<Listing<Labels>> {
-        Err(self.error.clone())
-    }
-
-    async fn label_names(
-        &self,
-        _: &[Matcher],
-        _: TimeRange,
-        _: &SelectOptions,
-        _: usize,
-    ) -> Result<Listing<String>> {
-        Err(self.error.clone())
-    }
-
-    async fn label_values(
-        &self,
-        _: &str,
-        _: &[Matcher],
-        _: TimeRange,
-        _: &SelectOptions,
-        _: usize,
-    ) -> Result<Listing<String>> {
-        Err(self.error.clone())
     }
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! specs     flags, sd-config, sd-files ── DNS ──▶ addresses      every few seconds, last good kept
 //! watch     a task an endpoint: Info every 5 s ──▶ facts, health
-//! children  those with StoreAPI, as sources of one FanoutSource
+//! children  those with StoreAPI, as sources of one FanoutSource; samples of Stoa nodes come as run batches
 //! ```
 //!
 //! An endpoint that does not answer Info is not asked for samples. For as long as it is expected back
@@ -16,15 +16,21 @@
 //! |---|---|
 //! | [`spec`] | what is configured: addresses, strict, groups, TLS; sd-config and sd-files |
 //! | [`dns`] | `dns+`, `dnssrv+`, `dnssrvnoa+`, `dnsdualstack+` |
-//! | [`channel`] | connections and their TLS |
-//! | [`endpoint`] | one endpoint: Info, health, status |
+//! | [`channel`], [`connection`] | connections, their TLS and compression |
+//! | `link` | the clients over a connection, which may be made anew |
+//! | [`endpoint`], `known` | one endpoint: Info, health, status |
+//! | `metrics` | how many answer |
 //! | [`discovery`] | the loop that keeps the set |
 
 pub mod channel;
+pub mod connection;
 pub mod discovery;
 pub mod dns;
 pub mod endpoint;
 mod files;
+mod known;
+mod link;
+mod metrics;
 pub mod spec;
 #[cfg(test)]
 mod tests;
@@ -38,6 +44,7 @@ use engine::source::{Child, Children};
 
 use crate::storeapi::client::ClientSettings;
 pub use endpoint::{Api, Endpoint, Status};
+pub use metrics::{ConnectionLabel, Connections};
 
 /// How endpoints are watched.
 #[derive(Debug, Clone)]
@@ -48,6 +55,8 @@ pub struct WatchSettings {
     pub info_timeout: Duration,
     /// How long an endpoint that does not answer is expected back (`--store.unhealthy-timeout`).
     pub unhealthy_timeout: Duration,
+    /// Whether Stoa nodes are asked for run batches.
+    pub runs: bool,
     /// How its answers are received.
     pub client: ClientSettings,
 }
@@ -101,7 +110,9 @@ impl Children for Endpoints {
         let child = |endpoint: Arc<Endpoint>| Child {
             name: endpoint.address().to_owned(),
             source: endpoint.source(),
-            deduplicates: false,
+            // Run batches come with replicas made one, if that is asked for; StoreAPI's do not.
+            deduplicates: endpoint.is_node(),
+            remote: true,
         };
         let endpoints = self.serving(Api::Store).into_iter().map(child);
         self.first.children(range, max_resolution).into_iter().chain(endpoints).collect()

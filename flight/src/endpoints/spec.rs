@@ -31,6 +31,18 @@ pub struct ClientSpec {
     pub tls: Option<TlsSpec>,
     /// The name in the server's certificate, if not that of the address.
     pub server_name: String,
+    /// How messages are compressed.
+    pub compression: Compression,
+}
+
+/// How messages to and from an endpoint are compressed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Compression {
+    /// Not at all.
+    #[default]
+    None,
+    /// Thanos' snappy, in both directions.
+    Snappy,
 }
 
 /// TLS towards an endpoint; paths of PEM files.
@@ -152,18 +164,22 @@ pub(super) fn from_yaml<T: serde::de::DeserializeOwned>(yaml: &str) -> Result<T>
 impl Client {
     /// What it says, over what `fallback` says.
     fn spec(&self, fallback: &ClientSpec) -> Result<ClientSpec> {
-        if !matches!(self.compression.as_str(), "" | "none" | "snappy") {
-            return Err(Error::invalid(format!(
-                "compression: {:?}, must be \"none\" or \"snappy\"",
-                self.compression
-            )));
-        }
+        let compression = match self.compression.as_str() {
+            "" => fallback.compression,
+            "none" => Compression::None,
+            "snappy" => Compression::Snappy,
+            other => {
+                return Err(Error::invalid(format!(
+                    "compression: {other:?}, must be \"none\" or \"snappy\""
+                )));
+            }
+        };
         let server_name = match self.server_name.as_str() {
             "" => fallback.server_name.clone(),
             name => name.to_owned(),
         };
         let Some(tls) = &self.tls_config else {
-            return Ok(ClientSpec { tls: fallback.tls.clone(), server_name });
+            return Ok(ClientSpec { tls: fallback.tls.clone(), server_name, compression });
         };
         if let Some(version) = &tls.min_version
             && !matches!(version.as_str(), "1.2" | "1.3")
@@ -188,6 +204,6 @@ impl Client {
             key: file(&tls.key_file, base.key),
             ca: file(&tls.ca_file, base.ca),
         };
-        Ok(ClientSpec { tls: enabled.then_some(tls), server_name })
+        Ok(ClientSpec { tls: enabled.then_some(tls), server_name, compression })
     }
 }

@@ -8,7 +8,7 @@ use tokio::net::{TcpListener, UdpSocket};
 
 use super::dns::{self, Dns, Lookup};
 use super::files;
-use super::spec::{self, ClientSpec, Spec, TlsSpec};
+use super::spec::{self, ClientSpec, Compression, Spec, TlsSpec};
 
 #[test]
 fn the_config_is_that_of_thanos() {
@@ -16,19 +16,27 @@ fn the_config_is_that_of_thanos() {
 default_client_config:
   tls_config: {ca_file: ca.pem}
   server_name: stores
+  compression: snappy
 endpoints:
 - address: dns+stores:10901
 - address: a:10901
   strict: true
   client_config: {tls_config: {enabled: false}}
+- address: b:10901
+  client_config: {compression: none}
 - address: dnssrv+_grpc._tcp.stores
   group: true
   service_config: '{}'
 ";
     let specs = spec::parse(yaml, &ClientSpec::default()).unwrap();
     let tls = TlsSpec { ca: Some(PathBuf::from("ca.pem")), ..TlsSpec::default() };
-    let secure = ClientSpec { tls: Some(tls), server_name: "stores".to_owned() };
+    let secure = ClientSpec {
+        tls: Some(tls),
+        server_name: "stores".to_owned(),
+        compression: Compression::Snappy,
+    };
     let plain = ClientSpec { tls: None, ..secure.clone() };
+    let unpacked = ClientSpec { compression: Compression::None, ..secure.clone() };
     let spec = |address, strict, group, client: &ClientSpec| {
         Spec::new(address, strict, group, client.clone()).unwrap()
     };
@@ -37,6 +45,7 @@ endpoints:
         [
             spec("dns+stores:10901", false, false, &secure),
             spec("a:10901", true, false, &plain),
+            spec("b:10901", false, false, &unpacked),
             spec("dnssrv+_grpc._tcp.stores", false, true, &secure),
         ]
     );

@@ -36,6 +36,13 @@ static METHODS: LazyLock<HashMap<String, Method>> = LazyLock::new(|| {
             }
         }
     }
+    // Its descriptors are not published with its code.
+    let runs = Method {
+        service: Arc::from("arrow.flight.protocol.FlightService"),
+        name: Arc::from("DoGet"),
+        kind: "server_stream",
+    };
+    methods.insert(format!("/{}/{}", runs.service, runs.name), runs);
     methods
 });
 

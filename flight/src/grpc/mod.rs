@@ -13,15 +13,17 @@
 //! | [`server`] | connections, and how they end |
 //! | `incoming`, [`tls`] | accepting, and certificates |
 //! | `snappy`, `frames` | the message compression that Thanos' clients use |
+//! | `produced` | answers that a task makes |
 //! | [`metrics`] | `grpc_server_…` as Go's servers count |
 
 mod frames;
 mod incoming;
 mod methods;
 pub mod metrics;
+pub(crate) mod produced;
 pub mod server;
 pub mod services;
-mod snappy;
+pub(crate) mod snappy;
 #[cfg(test)]
 mod tests;
 pub mod tls;

@@ -1,5 +1,6 @@
-//! `grpc-encoding: snappy` in both directions. tonic knows only gzip, deflate and zstd, so requests
-//! are unpacked before it sees them, and answers to such requests are packed after it wrote them.
+//! `grpc-encoding: snappy` in both directions. tonic knows only gzip, deflate and zstd, so a server's
+//! requests are unpacked before it sees them, and answers to such requests are packed after it wrote
+//! them; a client's requests are packed and their answers unpacked ([`SnappyClient`]).
 //!
 //! Thanos' snappy is the framing format (`pkg/extgrpc/snappy`), not the raw block format.
 
@@ -56,7 +57,8 @@ where
         let packed = request.headers().get(ENCODING) == Some(&SNAPPY);
         if packed {
             request.headers_mut().remove(ENCODING);
-            request = request.map(|body| Body::new(Repacked::new(body, Direction::Unpack)));
+            let most = MAX_REQUEST_BYTES;
+            request = request.map(|body| Body::new(Repacked::new(body, Direction::Unpack, most)));
         }
         let answer = self.inner.call(request);
         Box::pin(async move {
@@ -66,7 +68,55 @@ where
             response.headers_mut().insert(ACCEPT, SNAPPY);
             if packed && has_body {
                 response.headers_mut().insert(ENCODING, SNAPPY);
-                response = response.map(|body| Body::new(Repacked::new(body, Direction::Pack)));
+                let most = super::MAX_RESPONSE_BYTES;
+                response =
+                    response.map(|body| Body::new(Repacked::new(body, Direction::Pack, most)));
+            }
+            Ok(response)
+        })
+    }
+}
+
+/// A client's calls, packed; answers are taken as the server has them.
+#[derive(Debug, Clone)]
+pub(crate) struct SnappyClient<S> {
+    inner: S,
+    /// The longest message of an answer, unpacked.
+    most: usize,
+}
+
+impl<S> SnappyClient<S> {
+    /// Calls through `inner`, which take messages of at most `most` bytes.
+    pub(crate) fn new(inner: S, most: usize) -> Self {
+        Self { inner, most }
+    }
+}
+
+impl<S> Service<Request<Body>> for SnappyClient<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = S::Error;
+    type Future = futures::future::BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        request.headers_mut().insert(ENCODING, SNAPPY);
+        request.headers_mut().insert(ACCEPT, SNAPPY);
+        let pack = |body| Body::new(Repacked::new(body, Direction::Pack, MAX_REQUEST_BYTES));
+        let answer = self.inner.call(request.map(pack));
+        let most = self.most;
+        Box::pin(async move {
+            let mut response = answer.await?;
+            if response.headers().get(ENCODING) == Some(&SNAPPY) {
+                response.headers_mut().remove(ENCODING);
+                response =
+                    response.map(|body| Body::new(Repacked::new(body, Direction::Unpack, most)));
             }
             Ok(response)
         })
@@ -85,15 +135,13 @@ struct Repacked {
     body: Body,
     frames: Frames,
     direction: Direction,
+    /// The longest message, packed or not.
+    most: usize,
 }
 
 impl Repacked {
-    fn new(body: Body, direction: Direction) -> Self {
-        let most = match direction {
-            Direction::Pack => super::MAX_RESPONSE_BYTES,
-            Direction::Unpack => MAX_REQUEST_BYTES,
-        };
-        Self { body, frames: Frames::new(most), direction }
+    fn new(body: Body, direction: Direction, most: usize) -> Self {
+        Self { body, frames: Frames::new(most), direction, most }
     }
 
     /// The next message, changed.
@@ -101,7 +149,7 @@ impl Repacked {
         let Some(message) = self.frames.next()? else { return Ok(None) };
         match (self.direction, message.compressed) {
             (Direction::Pack, false) => framed(true, &pack(&message.bytes)?),
-            (Direction::Unpack, true) => framed(false, &unpack(&message.bytes)?),
+            (Direction::Unpack, true) => framed(false, &unpack(&message.bytes, self.most)?),
             (Direction::Unpack, false) => framed(false, &message.bytes),
             (Direction::Pack, true) => Err(Status::internal("an answer is compressed already")),
         }
@@ -144,9 +192,9 @@ fn pack(message: &[u8]) -> Result<Vec<u8>, Status> {
     packed.map_err(|error| Status::internal(format!("snappy: {error}")))
 }
 
-fn unpack(packed: &[u8]) -> Result<Vec<u8>, Status> {
+fn unpack(packed: &[u8], most: usize) -> Result<Vec<u8>, Status> {
     let mut message = Vec::new();
-    let most = MAX_REQUEST_BYTES as u64;
+    let most = most as u64;
     let unpacked = snap::read::FrameDecoder::new(packed).take(most + 1).read_to_end(&mut message);
     unpacked.map_err(|error| Status::internal(format!("snappy: {error}")))?;
     if message.len() as u64 > most {

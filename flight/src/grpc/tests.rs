@@ -12,7 +12,7 @@ use tower::{Layer, Service, ServiceExt, service_fn};
 
 use super::MAX_REQUEST_BYTES;
 use super::frames::framed;
-use super::snappy::SnappyLayer;
+use super::snappy::{SnappyClient, SnappyLayer};
 
 fn packed(message: &[u8]) -> Vec<u8> {
     let mut encoder = snap::write::FrameEncoder::new(Vec::new());
@@ -109,4 +109,30 @@ async fn half_and_wrong_messages_are_refused() {
     let mut damaged = whole.clone();
     *damaged.last_mut().unwrap() ^= 1;
     assert_eq!(refused(damaged).await, Code::Internal, "the checksum is looked at");
+}
+
+/// A client that packs, before a server that unpacks: neither side of them sees it.
+#[tokio::test]
+async fn a_client_packs_and_unpacks() {
+    let echo = service_fn(|request: Request<Body>| async move {
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        Ok::<_, Infallible>(Response::new(Body::new(Full::new(body))))
+    });
+    let watched = service_fn(move |request: Request<Body>| async move {
+        assert_eq!(request.headers()["grpc-encoding"], "snappy");
+        let response = SnappyLayer.layer(echo).oneshot(request).await.unwrap();
+        assert_eq!(response.headers()["grpc-encoding"], "snappy");
+        Ok::<_, Infallible>(response)
+    });
+    let message = vec![7; 300_000];
+    let body = framed(false, &message).unwrap();
+    let ask = async |most: usize| {
+        let request = Request::new(Body::new(Full::new(body.clone())));
+        let response = SnappyClient::new(watched, most).oneshot(request).await.unwrap();
+        assert!(!response.headers().contains_key("grpc-encoding"), "tonic does not know it");
+        response.into_body().collect().await.map(|body| body.to_bytes())
+    };
+    assert_eq!(ask(message.len()).await.unwrap(), body);
+    let error = ask(message.len() - 1).await.expect_err("it is longer than is taken");
+    assert_eq!(error.code(), Code::ResourceExhausted, "{error}");
 }

@@ -58,7 +58,13 @@ impl fmt::Debug for Tls {
 }
 
 /// What tells that a file changed.
-type Stamp = Option<(SystemTime, u64)>;
+pub(crate) type Stamp = Option<(SystemTime, u64)>;
+
+/// The stamp of a file; none if it cannot be looked at.
+pub(crate) fn stamp(path: &Path) -> Stamp {
+    let metadata = fs::metadata(path).ok()?;
+    Some((metadata.modified().ok()?, metadata.len()))
+}
 
 impl Tls {
     /// Reads the files; one that is missing or wrong is an error that names it.
@@ -88,10 +94,6 @@ impl Tls {
 
 impl TlsFiles {
     fn stamps(&self) -> Vec<Stamp> {
-        let stamp = |path: &Path| {
-            let metadata = fs::metadata(path).ok()?;
-            Some((metadata.modified().ok()?, metadata.len()))
-        };
         let all = [Some(&self.certificate), Some(&self.key), self.client_ca.as_ref()];
         all.into_iter().flatten().map(|path| stamp(path)).collect()
     }

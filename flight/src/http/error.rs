@@ -9,7 +9,7 @@ use super::json::text::{Escape, push_string};
 
 /// Prometheus' types of errors (`web/api/v1/errors.go`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ErrorType {
+pub(crate) enum ErrorType {
     BadData,
     TooLarge,
     Execution,
@@ -47,9 +47,9 @@ impl ErrorType {
 
 /// An error of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct ApiError {
-    pub(super) kind: ErrorType,
-    pub(super) message: String,
+pub(crate) struct ApiError {
+    pub(crate) kind: ErrorType,
+    pub(crate) message: String,
 }
 
 impl ApiError {

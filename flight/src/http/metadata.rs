@@ -10,10 +10,11 @@ use engine::source::{Listing, SelectOptions, SeriesSource};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::error::{ApiError, ErrorType};
+use super::evaluate::ended_early;
 use super::form::Form;
 use super::json::{Answer, Payload};
 use super::querier::Querier;
-use super::query::{TRUNCATED, ended_early, limit, respond, select_options};
+use super::query::{TRUNCATED, limit, respond, select_options};
 use super::selector;
 use super::time::time_parameter;
 

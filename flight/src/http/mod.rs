@@ -12,6 +12,8 @@
 //! | [`querier`] | what the handlers share; the routes |
 //! | `form`, `time` | parameters from URL and body, as Go reads them |
 //! | `query` | `/query` and `/query_range` |
+//! | [`active`] | the queries that run, in a file |
+//! | `evaluate` | the way of a query, whoever asks |
 //! | `metadata` | `/series`, `/labels`, `/label/…/values` |
 //! | `fanned` | rules, alerts, targets, metadata, exemplars, statistics of all endpoints; the endpoints |
 //! | `status` | build info, flags, probes, metrics |
@@ -19,8 +21,10 @@
 //! | [`json`] | the answers' text |
 //! | [`server`] | connections, and how they end |
 
+pub mod active;
 pub mod component;
-mod error;
+pub(crate) mod error;
+mod evaluate;
 mod explain;
 mod fanned;
 mod form;
@@ -30,7 +34,7 @@ pub mod json;
 mod metadata;
 pub mod process;
 pub mod querier;
-mod query;
+pub(crate) mod query;
 pub mod readiness;
 mod selector;
 pub mod server;
@@ -38,6 +42,7 @@ pub mod settings;
 mod status;
 mod time;
 
+pub use active::ActiveQueries;
 pub use querier::{Querier, router};
 pub use readiness::Readiness;
 pub use settings::{PartialResponses, Settings};

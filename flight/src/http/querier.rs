@@ -9,7 +9,7 @@ use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{MethodRouter, any, get};
-use engine::source::SeriesSource;
+use engine::source::{MetadataSource, SeriesSource};
 use prometheus_client::registry::Registry;
 use promql::Engine;
 use tokio::runtime::Handle;
@@ -29,11 +29,12 @@ use crate::ui;
 /// What the handlers of a querier share.
 #[derive(Debug)]
 pub struct Querier {
-    pub(super) settings: Settings,
+    pub(crate) settings: Settings,
     pub(super) engine: Engine,
     pub(super) source: Arc<dyn SeriesSource>,
     pub(super) endpoints: Endpoints,
-    pub(super) readiness: Readiness,
+    pub(super) metadata: Option<Arc<dyn MetadataSource>>,
+    pub(crate) readiness: Readiness,
     pub(super) gate: Gate,
     /// Where queries run: apart from connections and probes, which must stay prompt.
     pub(super) runtime: Handle,
@@ -52,8 +53,8 @@ impl Querier {
     ) -> Self {
         let gate = Gate::new(settings.max_concurrent, registry);
         let requests = RequestMetrics::new(registry);
-        let endpoints = Endpoints::default();
-        Self { settings, engine, source, endpoints, readiness, gate, runtime, requests }
+        let (endpoints, metadata) = (Endpoints::default(), None);
+        Self { settings, engine, source, endpoints, metadata, readiness, gate, runtime, requests }
     }
 
     /// The same querier, with the endpoints behind its source: what they are is shown, and rules,
@@ -61,6 +62,13 @@ impl Querier {
     #[must_use]
     pub fn with_endpoints(mut self, endpoints: Endpoints) -> Self {
         self.endpoints = endpoints;
+        self
+    }
+
+    /// The same querier, which asks `metadata` of metrics that no endpoint knows.
+    #[must_use]
+    pub fn with_metadata(mut self, metadata: Arc<dyn MetadataSource>) -> Self {
+        self.metadata = Some(metadata);
         self
     }
 }

@@ -1,7 +1,6 @@
 //! `/api/v1/query` and `/api/v1/query_range`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -11,15 +10,17 @@ use axum::response::{IntoResponse, Response};
 use engine::source::SelectOptions;
 use futures::stream;
 use promql::query::{Evaluation, QueryAnswer, QueryRequest, QueryValue};
-use tokio_util::task::AbortOnDropHandle;
+use proto::thanos::ShardInfo;
+use serde::Deserialize;
 
-use super::error::{ApiError, ErrorType};
+use super::error::ApiError;
 use super::explain::analysis;
 use super::form::Form;
 use super::json::{Answer, Payload};
-use super::querier::{Querier, panic_message};
+use super::querier::Querier;
 use super::selector;
 use super::time::{duration_parameter, from_nanos, parse_duration, parse_time, time_parameter};
+use crate::storeapi::server::request;
 
 /// The most steps of a range query, less one.
 const STEPS_MAX: i128 = 11_000;
@@ -78,13 +79,19 @@ fn step(querier: &Querier, form: &Form, start: i64, end: i64) -> Result<i64, Api
                        Try a positive integer";
         return Err(ApiError::parameter("step", message));
     }
+    check_steps(range_ms, step)?;
+    Ok(step)
+}
+
+/// Refuses a range of so many ms with more steps of so many ns than anybody can look at.
+pub(crate) fn check_steps(range_ms: i128, step: i64) -> Result<(), ApiError> {
     if range_ms * 1_000_000 / i128::from(step) > STEPS_MAX {
         return Err(ApiError::bad_data(
             "exceeded maximum resolution of 11,000 points per timeseries. \
              Try decreasing the query resolution (?step=XX)",
         ));
     }
-    Ok(step)
+    Ok(())
 }
 
 /// The most series of the answer; 0 means no limit.
@@ -191,13 +198,40 @@ fn engine_parameter(form: &Form) -> Result<(), ApiError> {
     }
 }
 
+/// A shard in JSON, as Thanos' query frontend sends it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct ShardParameter {
+    shard_index: i64,
+    total_shards: i64,
+    by: bool,
+    labels: Option<Vec<String>>,
+}
+
+/// The shard that a query is about.
+fn shard(form: &Form) -> Result<Option<ShardInfo>, ApiError> {
+    const NAME: &str = "shard_info";
+    let text = form.get(NAME);
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let wrong = |what: &dyn std::fmt::Display| {
+        ApiError::bad_data(format!("could not parse parameter {NAME}: {what}"))
+    };
+    let ShardParameter { shard_index, total_shards, by, labels } =
+        serde_json::from_str(text).map_err(|error| wrong(&error))?;
+    let shard = ShardInfo { shard_index, total_shards, by, labels: labels.unwrap_or_default() };
+    request::shard(Some(&shard)).map_err(|status| wrong(&status.message()))?;
+    Ok(Some(shard))
+}
+
 async fn answer(
     querier: &Arc<Querier>,
     form: &Form,
     request: QueryRequest,
 ) -> Result<Response, ApiError> {
     let limit = request.limit;
-    let (answer, timings) = run(querier, request).await?;
+    let (answer, timings) = querier.evaluate(request, shard(form)?).await?;
     let QueryAnswer { mut value, mut warnings, infos, plan, .. } = answer;
     if limit > 0 && truncate(&mut value, limit) && !warnings.iter().any(|w| w == TRUNCATED) {
         warnings.push(TRUNCATED.to_owned());
@@ -237,64 +271,6 @@ fn truncate(value: &mut QueryValue, limit: usize) -> bool {
         QueryValue::Scalar(..) | QueryValue::String(..) => 0,
     };
     before > limit
-}
-
-/// How long a query waited and ran.
-#[derive(Debug, Clone, Copy)]
-struct Timings {
-    queued: Duration,
-    ran: Duration,
-}
-
-impl Timings {
-    /// Prometheus' `stats.timings`. Preparation, evaluation and sorting are one plan here.
-    fn json(self) -> String {
-        let (queued, ran) = (self.queued.as_secs_f64(), self.ran.as_secs_f64());
-        let total = queued + ran;
-        format!(
-            "{{\"timings\":{{\"evalTotalTime\":{ran},\"resultSortTime\":0,\
-             \"queryPreparationTime\":0,\"innerEvalTime\":{ran},\"execQueueTime\":{queued},\
-             \"execTotalTime\":{total}}}}}"
-        )
-    }
-}
-
-/// Runs a query behind the gate, on the runtime for queries, within its time. A client that goes
-/// away drops this future, and with it the query.
-async fn run(
-    querier: &Arc<Querier>,
-    request: QueryRequest,
-) -> Result<(QueryAnswer, Timings), ApiError> {
-    let arrived = Instant::now();
-    let deadline = tokio::time::Instant::now() + request.timeout;
-    let place = tokio::time::timeout_at(deadline, querier.gate.enter())
-        .await
-        .map_err(|_| ApiError::new(ErrorType::Timeout, "query timed out in query queue"))?;
-    let began = Instant::now();
-    let shared = Arc::clone(querier);
-    // The place is held by the task itself: it is free again only when the work has really ended.
-    let task = AbortOnDropHandle::new(querier.runtime.spawn(async move {
-        let _place = place;
-        shared.engine.query(request, Arc::clone(&shared.source)).await
-    }));
-    let timed_out =
-        || ApiError::new(ErrorType::Timeout, "query timed out in expression evaluation");
-    match tokio::time::timeout_at(deadline, task).await {
-        Ok(Ok(Ok(answer))) => {
-            Ok((answer, Timings { queued: began - arrived, ran: began.elapsed() }))
-        }
-        Ok(Ok(Err(error))) => Err(ApiError::from_engine("query", &error)),
-        Ok(Err(ended)) => Err(ended_early(ended)),
-        Err(_) => Err(timed_out()),
-    }
-}
-
-/// A task that panicked or was ended with its runtime.
-pub(super) fn ended_early(ended: tokio::task::JoinError) -> ApiError {
-    match ended.try_into_panic() {
-        Ok(panic) => ApiError::new(ErrorType::Internal, panic_message(&*panic)),
-        Err(_) => ApiError::new(ErrorType::Canceled, "the server is ending"),
-    }
 }
 
 /// An answer as a response: at once if it is one chunk, else chunk by chunk as the client reads.

@@ -1,9 +1,12 @@
 //! What the flags of a querier say about its HTTP API.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use engine::source::SelectOptions;
+
+use super::active::ActiveQueries;
 
 /// Settings of the HTTP API; the flag of each field is Thanos'.
 #[derive(Debug, Clone)]
@@ -30,6 +33,10 @@ pub struct Settings {
     pub route_prefix: String,
     /// Whether an endpoint that fails is a warning where others than samples are asked for.
     pub partial: PartialResponses,
+    /// Where the queries that run are noted (`--query.active-query-path`).
+    pub active_queries: Option<Arc<ActiveQueries>>,
+    /// Queries that take longer are logged; 0 is none (`--query.log-queries-longer-than`).
+    pub log_queries_longer_than: Duration,
     /// The flags of the process with their values, without secrets.
     pub flags: Vec<(String, String)>,
     /// When the process began.
@@ -73,6 +80,8 @@ impl Settings {
             cors: true,
             route_prefix: String::new(),
             partial: PartialResponses::default(),
+            active_queries: None,
+            log_queries_longer_than: Duration::ZERO,
             flags: Vec::new(),
             started: Utc::now(),
             version,

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use engine::block::meta::{Compaction, Parent};
-use engine::block::{self, BlockId, BlockMeta, BlockSettings, BlockWriter, order};
+use engine::block::{self, BlockId, BlockMeta, BlockSettings, BlockWriter, MetricMetadata, order};
 use engine::model::{LabelTable, Labels};
 use engine::{Error, Result};
 
@@ -32,14 +32,17 @@ pub struct ConvertOptions {
     pub external_labels: Labels,
     /// Who converts, as in `thanos.source`: `sidecar`, `bucket.upload`, …
     pub source: String,
+    /// What is known of the block's metrics; the same block with other metadata keeps its id.
+    pub metadata: Vec<MetricMetadata>,
     /// Counts the samples that are written, for a display of progress.
     pub written: Arc<AtomicU64>,
 }
 
 impl ConvertOptions {
-    /// Options without a display of progress.
+    /// Options without metadata and without a display of progress.
     pub fn new(external_labels: Labels, source: &str) -> Self {
-        Self { external_labels, source: source.to_owned(), written: Arc::default() }
+        let (source, metadata) = (source.to_owned(), Vec::new());
+        Self { external_labels, source, metadata, written: Arc::default() }
     }
 }
 
@@ -67,6 +70,7 @@ pub fn convert(
     }
     let bucket_ms = settings.bucket_ms;
     let mut writer = BlockWriter::create(out, settings, table)?;
+    writer.metadata(options.metadata.clone());
     let counts = tsdb.scan(&rows, Some(bucket_ms), &mut |run| {
         let series_ref = series_refs[run.row as usize];
         let (floats, histograms) = (run.floats, run.histograms);

@@ -91,10 +91,10 @@ pub(crate) async fn run(args: SidecarArgs) -> anyhow::Result<ExitCode> {
         let bucket = bucket.map(|b| b.with_metrics(BucketMetrics::new(&mut registry)));
         let metrics = ShipperMetrics::new(&mut registry);
         let (args, peer, started) = (&args, Arc::clone(&peer), started.clone());
-        let end = end.clone();
+        let (prometheus, end) = (prometheus.clone(), end.clone());
         async move {
             match bucket {
-                Some(bucket) => ship(args, bucket, metrics, &peer, started, end).await,
+                Some(bucket) => ship(args, bucket, prometheus, metrics, &peer, started, end).await,
                 None => Ok(()),
             }
         }
@@ -137,6 +137,7 @@ async fn or_end<T>(
 async fn ship(
     args: &SidecarArgs,
     bucket: Bucket,
+    prometheus: Prometheus,
     metrics: ShipperMetrics,
     peer: &Peer,
     started: CancellationToken,
@@ -156,7 +157,7 @@ async fn ship(
         ),
     }
     let settings = args.shipper.settings(&args.tsdb_path, peer.labels());
-    let mut shipper = Shipper::new(bucket, settings, metrics)?;
+    let mut shipper = Shipper::new(bucket, settings, metrics)?.with_metadata_of(prometheus);
     shipper.run(SHIP_EACH, || peer.labels(), end).await;
     Ok(())
 }

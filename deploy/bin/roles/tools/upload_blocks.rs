@@ -188,11 +188,8 @@ impl Upload<'_> {
             return Ok(Outcome::Compacted(meta.compaction.level));
         }
         let files = Arc::new(LocalBlock::new(dir));
-        let options = ConvertOptions {
-            external_labels: self.labels.clone(),
-            source: SOURCE.to_owned(),
-            written,
-        };
+        let options =
+            ConvertOptions { written, ..ConvertOptions::new(self.labels.clone(), SOURCE) };
         let id = converted_id(files.as_ref(), &options).map_err(Failure::Block)?;
         match self.bucket.head(&BlockMeta::path(id, META_FILE)).await {
             Ok(_) => return Ok(Outcome::There(id)),

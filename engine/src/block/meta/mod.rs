@@ -12,6 +12,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use ulid::Ulid;
 
+use super::metadata::is_metadata;
 use crate::bucket::BLOCKS_PREFIX;
 use crate::model::{Labels, TimeRange};
 use crate::{Error, Result};
@@ -163,7 +164,8 @@ pub struct StoaMeta {
 /// An object of a block.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileMeta {
-    /// Its name inside the block: `series.parquet`, `samples.parquet`, `histograms.parquet`.
+    /// Its name inside the block: `series.parquet`, `samples.parquet`, `histograms.parquet`,
+    /// `metadata-….parquet`.
     pub name: String,
     /// Its size in bytes.
     pub size_bytes: u64,
@@ -271,6 +273,14 @@ impl BlockMeta {
         let (first, last) = (min_time.div_euclid(bucket_ms), (max_time - 1).div_euclid(bucket_ms));
         let buckets = last.checked_sub(first)?.checked_add(1)?;
         u32::try_from(buckets).ok().filter(|&buckets| buckets <= MAX_BUCKETS)
+    }
+
+    /// The same without the file of metadata: what the block's id stands for.
+    #[must_use]
+    pub fn without_metadata(&self) -> Self {
+        let mut meta = self.clone();
+        meta.stoa.files.retain(|file| !is_metadata(&file.name));
+        meta
     }
 
     /// The entry of the file `name`, if the block has it.

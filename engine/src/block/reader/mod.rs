@@ -6,8 +6,10 @@ mod series;
 
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use bytes::Bytes;
 use futures::future::try_join3;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 pub use self::file::FileReader;
 pub(super) use self::file::MAGIC;
@@ -98,4 +100,34 @@ fn decode_series(meta: &BlockMeta, bytes: Bytes) -> Result<SeriesIndex> {
     let pages = MAGIC.len()..tail_offset;
     reader.check(pages.start as u64..pages.end as u64, &bytes[pages])?;
     SeriesIndex::decode(&reader, bytes, meta)
+}
+
+/// Reads a small file of the block as a whole, checks all its CRCs, and decodes it: strings are
+/// dictionaries.
+pub(super) async fn read_rows(
+    bucket: &Bucket,
+    meta: &BlockMeta,
+    file: &FileMeta,
+    each: &mut (dyn FnMut(&RecordBatch) -> Result<()> + Send),
+) -> Result<()> {
+    let path = BlockMeta::path(meta.ulid, &file.name);
+    let bytes = read(bucket, meta, file, 0).await?;
+    if bytes.len() as u64 != file.size_bytes || !bytes.starts_with(MAGIC) {
+        return Err(Error::corrupt(format!("{path}: not the file that meta.json names")));
+    }
+    let tail_offset = file.tail_offset as usize;
+    let reader = FileReader::open(path.clone(), file, bytes.slice(tail_offset..))?;
+    let pages = MAGIC.len()..tail_offset;
+    reader.check(pages.start as u64..pages.end as u64, &bytes[pages])?;
+    guarded(&path, || {
+        let unreadable = |e| Error::corrupt("cannot be decoded").with_source(e);
+        let metadata = reader.arrow_metadata()?;
+        let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes.clone(), metadata)
+            .build()
+            .map_err(|e| Error::corrupt("cannot be decoded").with_source(e))?;
+        for batch in batches {
+            each(&batch.map_err(unreadable)?)?;
+        }
+        Ok(())
+    })
 }

@@ -40,10 +40,10 @@ use super::digest::SeriesKey;
 use super::meta::{FileMeta, MAX_META_BYTES, META_FILE};
 use super::schema::{
     HISTOGRAM_GROUP_ROWS, HISTOGRAM_PAGE_ROWS, HISTOGRAMS_FILE, PAGE_ROWS, ROW_GROUP_ROWS,
-    SAMPLES_FILE, SERIES_FILE, histograms_schema, samples, samples_schema,
+    SAMPLES_FILE, SERIES_FILE, histograms_schema, metadata_schema, samples, samples_schema,
 };
 use super::writer::Account;
-use super::{BlockId, BlockMeta, Digest, histogram};
+use super::{BlockId, BlockMeta, Digest, histogram, metadata};
 use crate::bucket::Bucket;
 use crate::model::STALE_NAN_BITS;
 use crate::{Error, ErrorKind, Result};
@@ -141,6 +141,7 @@ impl Check<'_> {
                     let rows = Rows { kind, meta: &meta, series, accounts: &mut accounts };
                     self.rows(&contents, rows, &mut digest).await?
                 }
+                _ if metadata::is_metadata(&file.name) => self.metadata(&contents).await?,
                 _ => self.pages(&contents).await?,
             };
             whole &= read;
@@ -193,6 +194,42 @@ impl Check<'_> {
         let Some(pages) = self.answered(&file.name, pages)? else { return Ok(None) };
         self.bytes += pages.len() as u64;
         Ok(Series::read(&contents, pages, meta, &mut self.problems))
+    }
+
+    /// Looks at the rows of the metadata: sorted, none twice. Whether all could be read.
+    async fn metadata(&mut self, contents: &Contents<'_>) -> Result<bool> {
+        if !contents.check_columns(&metadata_schema(), &mut self.problems) {
+            self.pages(contents).await?;
+            return Ok(false);
+        }
+        let mut sound = true;
+        let mut last = None;
+        let mut groups = contents.groups(self.bucket);
+        while let Some(group) = groups.next().await {
+            let Some(group) = self.answered(contents.name(), group)? else { return Ok(false) };
+            self.bytes += group.bytes.len() as u64;
+            if !contents.check(&group, &mut self.problems) {
+                sound = false;
+                continue;
+            }
+            let mut ordered = true;
+            let decoded = contents.decode(&group, metadata::METRICS_MAX, &mut |batch| {
+                for row in metadata::from_batch(batch)? {
+                    let row = Some(row);
+                    ordered &= last < row;
+                    last = row;
+                }
+                Ok(())
+            });
+            if let Err(error) = decoded {
+                self.problems.add(error.context(format!("row group {}", group.number)));
+                sound = false;
+            }
+            if !ordered {
+                self.problems.add(format!("{}: its rows are not in order", contents.name()));
+            }
+        }
+        Ok(sound)
     }
 
     /// Looks at the CRCs of a file alone. Whether all were right.

@@ -26,7 +26,7 @@ use crate::{Error, ErrorKind, Result};
 
 /// A Parquet file of a block, open for writing.
 pub(in crate::block) struct BlockFile {
-    name: &'static str,
+    name: String,
     schema: SchemaRef,
     writer: SerializedFileWriter<Sink>,
     page_crcs: Vec<u32>,
@@ -44,11 +44,12 @@ impl BlockFile {
     /// Creates the file `name` in `dir`.
     pub(in crate::block) fn create(
         dir: &Path,
-        name: &'static str,
+        name: impl Into<String>,
         schema: SchemaRef,
         properties: WriterPropertiesBuilder,
     ) -> Result<Self> {
-        let path = dir.join(name);
+        let name = name.into();
+        let path = dir.join(&name);
         let file = File::create(&path).map_err(|e| {
             Error::new(ErrorKind::Unavailable, format!("create {}", path.display())).with_source(e)
         })?;
@@ -124,7 +125,7 @@ impl BlockFile {
         self.writer.inner_mut().crc = 0;
         self.writer.finish().map_err(failed)?;
         Ok(FileMeta {
-            name: self.name.to_string(),
+            name: self.name,
             size_bytes: self.writer.bytes_written() as u64,
             rows: self.rows,
             tail_offset,

@@ -2,7 +2,7 @@
 //! by row group, in bounded memory.
 //!
 //! The bytes depend on the samples, the series, the settings and the writer's version alone: no
-//! clock, no threads.
+//! clock, no threads. (Metadata, if there are any, are a file of their own.)
 
 mod file;
 mod histograms;
@@ -12,7 +12,6 @@ mod series;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-#[cfg(test)]
 pub(super) use self::file::BlockFile;
 use self::histograms::HistogramsFile;
 use self::samples::SamplesFile;
@@ -23,6 +22,7 @@ use super::meta::{
     BlockStats, Compaction, Downsample, FORMAT_VERSION, META_FILE, StoaMeta, ThanosMeta,
     WRITER_VERSION,
 };
+use super::metadata::{self, MetricMetadata};
 use super::schema::keys;
 use super::{BlockId, BlockMeta, failed};
 use crate::model::{Histogram, LabelTable, Labels, STALE_NAN_BITS};
@@ -64,6 +64,7 @@ pub struct BlockWriter {
     digest: Digest,
     floats: Track<SamplesFile>,
     histograms: Track<HistogramsFile>,
+    metadata: Vec<MetricMetadata>,
 }
 
 /// One of the sample files, made when its first sample comes, and how far it is.
@@ -109,6 +110,7 @@ impl BlockWriter {
             digest: Digest::default(),
             floats: Track::new(),
             histograms: Track::new(),
+            metadata: Vec::new(),
         })
     }
 
@@ -172,11 +174,19 @@ impl BlockWriter {
         }
     }
 
+    /// What is known of the metrics. It is not part of what the block's id stands for: see
+    /// [`super::metadata`].
+    pub fn metadata(&mut self, rows: Vec<MetricMetadata>) {
+        self.metadata = rows;
+    }
+
     /// Ends the files, writes `series.parquet` and `meta.json`, and returns the latter's content. A
     /// series of the table without any sample is in the block with `n_samples` 0.
     pub fn finish(self) -> Result<BlockMeta> {
         let key_values = self.key_values()?;
-        let Self { dir, settings, catalogue, accounts, digest, floats, histograms, .. } = self;
+        let Self {
+            dir, settings, catalogue, accounts, digest, floats, histograms, metadata, ..
+        } = self;
         let (series, label_columns) = series::write(
             &dir,
             &catalogue,
@@ -190,8 +200,9 @@ impl BlockWriter {
             files.push(file.finish(&catalogue, key_values.clone())?);
         }
         if let Some(file) = histograms.file {
-            files.push(file.finish(&catalogue, key_values)?);
+            files.push(file.finish(&catalogue, key_values.clone())?);
         }
+        files.extend(metadata::write(&dir, metadata, key_values)?);
         let meta = BlockMeta {
             ulid: settings.ulid,
             min_time: settings.min_time,

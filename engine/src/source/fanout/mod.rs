@@ -56,6 +56,9 @@ pub struct Child {
     pub source: Arc<dyn SeriesSource>,
     /// Whether the source makes replicas one by itself: alone, it is asked to.
     pub deduplicates: bool,
+    /// Whether it is another process: its failure is a warning of a partial answer even if there is
+    /// no other source.
+    pub remote: bool,
 }
 
 /// The sources there are now; they may be others at the next query.
@@ -254,6 +257,7 @@ impl SeriesSource for FanoutSource {
             self.fitting(&select.matchers, select.range, select.max_resolution, options)?;
         if let [only] = &children[..]
             && only.deduplicates
+            && !only.remote
             && alone
             && missing.is_empty()
         {

@@ -27,6 +27,7 @@ fn fanout(children: Vec<(&str, Arc<dyn SeriesSource>)>) -> FanoutSource {
         name: name.to_owned(),
         source,
         deduplicates: false,
+        remote: false,
     };
     let children: Vec<Child> = children.into_iter().map(child).collect();
     FanoutSource::new(Arc::new(children), PATIENCE)

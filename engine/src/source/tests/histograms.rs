@@ -311,6 +311,7 @@ async fn sources_apart_answer_as_one_bucket() {
         name: name.to_owned(),
         source: Arc::new(fixture.source.clone()),
         deduplicates: false,
+        remote: false,
     };
     let children = vec![child("first", &first), child("second", &second)];
     let fanout = FanoutSource::new(Arc::new(children), Duration::from_secs(10));

@@ -21,6 +21,8 @@ pub struct InfoResponse {
     pub query: ::core::option::Option<QueryApiInfo>,
     #[prost(message, optional, tag = "9")]
     pub status: ::core::option::Option<StatusInfo>,
+    #[prost(message, optional, tag = "1000")]
+    pub runs: ::core::option::Option<RunsInfo>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StoreInfo {
@@ -63,6 +65,11 @@ pub struct ExemplarsInfo {
 pub struct QueryApiInfo {}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StatusInfo {}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RunsInfo {
+    #[prost(uint32, tag = "1")]
+    pub version: u32,
+}
 /// Generated client implementations.
 pub mod info_client {
     #![allow(

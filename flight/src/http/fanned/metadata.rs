@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
+use engine::source::Metadata;
 use proto::thanos::metadata_client::MetadataClient;
 use proto::thanos::metric_metadata_response::Result as Frame;
 use proto::thanos::{Meta, MetricMetadata, MetricMetadataRequest, MetricMetadataResponse};
@@ -42,16 +43,23 @@ pub(in crate::http) async fn metadata(
         Frame::Metadata(metadata) => Some(Ok(metadata)),
         Frame::Warning(warning) => Some(Err(warning)),
     };
-    let Gathered { said, warnings } = gather(&querier, Api::Metadata, partial, call, read).await?;
-    let metrics: serde_json::Map<String, Value> = joined(said, limit)
+    let Gathered { said, mut warnings } =
+        gather(&querier, Api::Metadata, partial, call, read).await?;
+    let mut metrics = joined(said);
+    if let Some(source) = &querier.metadata {
+        let stored = source.metadata().await;
+        fill(&mut metrics, &stored, form.get("metric"));
+        warnings.extend(stored.warnings);
+    }
+    let metrics: serde_json::Map<String, Value> = cut(metrics, limit)
         .into_iter()
         .map(|(metric, metas)| (metric, metas.iter().map(meta_json).collect()))
         .collect();
     Ok(answer(&Value::Object(metrics), &warnings))
 }
 
-/// Each metric once with all that is said of it; at most `limit` metrics, all if it is negative.
-pub(super) fn joined(said: Vec<MetricMetadata>, limit: i32) -> BTreeMap<String, Vec<Meta>> {
+/// Each metric once with all that is said of it.
+pub(super) fn joined(said: Vec<MetricMetadata>) -> BTreeMap<String, Vec<Meta>> {
     let mut metrics: BTreeMap<String, Vec<Meta>> = BTreeMap::new();
     for (metric, entry) in said.into_iter().flat_map(|metadata| metadata.metadata) {
         let known = metrics.entry(metric).or_default();
@@ -61,6 +69,28 @@ pub(super) fn joined(said: Vec<MetricMetadata>, limit: i32) -> BTreeMap<String, 
             }
         }
     }
+    metrics
+}
+
+/// Adds what is stored of metrics that nobody knows now; of `metric` alone if it is not empty. Of parts
+/// that differ the newest is right.
+pub(super) fn fill(metrics: &mut BTreeMap<String, Vec<Meta>>, stored: &Metadata, metric: &str) {
+    for part in &stored.parts {
+        let rows = part.iter().filter(|row| metric.is_empty() || row.metric == metric);
+        let mut new: BTreeMap<String, Vec<Meta>> = BTreeMap::new();
+        for row in rows.filter(|row| !metrics.contains_key(&row.metric)) {
+            let (kind, help, unit) = (row.kind.clone(), row.help.clone(), row.unit.clone());
+            new.entry(row.metric.clone()).or_default().push(Meta { r#type: kind, help, unit });
+        }
+        metrics.append(&mut new);
+    }
+}
+
+/// At most `limit` metrics, all if it is negative.
+pub(super) fn cut(
+    mut metrics: BTreeMap<String, Vec<Meta>>,
+    limit: i32,
+) -> BTreeMap<String, Vec<Meta>> {
     if let Ok(limit) = usize::try_from(limit)
         && let Some(beyond) = metrics.keys().nth(limit).cloned()
     {

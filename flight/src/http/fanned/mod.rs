@@ -23,7 +23,6 @@ use engine::{Error, ErrorKind};
 use futures::future::join_all;
 use proto::thanos::{Label, PartialResponseStrategy, ZLabelSet};
 use serde_json::{Map, Value};
-use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
 pub(super) use exemplars::exemplars;
@@ -37,6 +36,7 @@ use super::error::ApiError;
 use super::json::{Answer, Payload};
 use super::querier::Querier;
 use super::query::respond;
+use crate::endpoints::connection::Connection;
 use crate::endpoints::{Api, Endpoint};
 use crate::storeapi::client::failure;
 
@@ -59,7 +59,7 @@ async fn gather<M, T, F>(
     querier: &Querier,
     api: Api,
     partial: bool,
-    call: impl Fn(Channel) -> F,
+    call: impl Fn(Connection) -> F,
     read: impl Fn(M) -> Said<T>,
 ) -> Result<Gathered<T>, ApiError>
 where
@@ -75,7 +75,7 @@ where
             return Err(error);
         }
         let address = endpoint.address();
-        let answer = receive(address, call(endpoint.channel()), read);
+        let answer = receive(address, call(endpoint.connection()), read);
         tokio::time::timeout(timeout, answer).await.unwrap_or_else(|_| Err(late(endpoint, timeout)))
     });
     let mut gathered = Gathered { said: Vec::new(), warnings: Vec::new() };

@@ -1,6 +1,7 @@
 //! What replicas say, made one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use engine::model::{MatchOp, Matcher};
 use proto::thanos::rule::Result as Kind;
@@ -138,12 +139,43 @@ fn metadata_is_joined_and_limited() {
             (metric.to_owned(), MetricMetadataEntry { metas: vec![meta] })
         })),
     };
-    let all = metadata::joined(vec![said("x"), said("x"), said("y")], -1);
-    assert_eq!(all.len(), 3);
+    let all = metadata::joined(vec![said("x"), said("x"), said("y")]);
     assert_eq!(all["a"].len(), 2);
-    let two = metadata::joined(vec![said("x")], 2);
+    assert_eq!(metadata::cut(all, -1).len(), 3);
+    let two = metadata::cut(metadata::joined(vec![said("x")]), 2);
     assert_eq!(two.keys().collect::<Vec<_>>(), ["a", "b"]);
-    assert!(metadata::joined(vec![said("x")], 0).is_empty());
+    assert!(metadata::cut(two, 0).is_empty());
+}
+
+#[test]
+fn stored_metadata_fill_what_nobody_knows() {
+    let row = |metric: &str, help: &str| engine::block::MetricMetadata {
+        metric: metric.to_owned(),
+        kind: "counter".to_owned(),
+        unit: "bytes".to_owned(),
+        help: help.to_owned(),
+    };
+    let stored = engine::source::Metadata {
+        parts: vec![
+            Arc::new(vec![row("a", "stored"), row("b", "new"), row("b", "new too")]),
+            Arc::new(vec![row("b", "old"), row("c", "old")]),
+        ],
+        warnings: Vec::new(),
+    };
+    let known = || {
+        let meta = Meta { r#type: "gauge".into(), help: "live".into(), unit: String::new() };
+        BTreeMap::from([("a".to_owned(), vec![meta])])
+    };
+    let helps = |metrics: &BTreeMap<String, Vec<Meta>>| -> Vec<String> {
+        metrics.values().flatten().map(|meta| meta.help.clone()).collect()
+    };
+    let mut all = known();
+    metadata::fill(&mut all, &stored, "");
+    assert_eq!(helps(&all), ["live", "new", "new too", "old"]);
+    assert_eq!((all["c"][0].r#type.as_str(), all["c"][0].unit.as_str()), ("counter", "bytes"));
+    let mut one = known();
+    metadata::fill(&mut one, &stored, "c");
+    assert_eq!(helps(&one), ["live", "old"]);
 }
 
 #[test]

@@ -24,21 +24,21 @@ impl Budget {
     }
 
     /// A lease without bytes.
-    pub(super) fn lease(self: &Arc<Self>) -> Lease {
+    pub(crate) fn lease(self: &Arc<Self>) -> Lease {
         Lease { budget: Arc::clone(self), bytes: 0 }
     }
 }
 
 /// Bytes of a budget; dropping it gives them back.
 #[derive(Debug)]
-pub(super) struct Lease {
+pub(crate) struct Lease {
     budget: Arc<Budget>,
     bytes: usize,
 }
 
 impl Lease {
     /// Takes more bytes, if they are there; the error says what is exhausted.
-    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), String> {
+    pub(crate) fn grow(&mut self, bytes: usize) -> Result<(), String> {
         let Budget { total, share, .. } = *self.budget;
         if self.bytes.saturating_add(bytes) > share {
             return Err(format!("an answer of more than {share} bytes"));

@@ -31,10 +31,11 @@ use proto::thanos::store_client::StoreClient;
 use proto::thanos::{
     Aggr, LabelNamesRequest, LabelValuesRequest, PartialResponseStrategy, QueryHints, SeriesRequest,
 };
-use tonic::transport::Channel;
 
+use crate::endpoints::connection::Connection;
 pub use budget::Budget;
-pub(crate) use wire::{failure, label_set};
+pub(crate) use budget::Lease;
+pub(crate) use wire::{failure, label_set, matchers, shortened};
 
 /// The longest frame that is taken. Thanos takes 2 GiB; 64 series of a year at 15 s are 180 MB.
 pub const FRAME_BYTES_MAX: usize = 256 << 20;
@@ -72,18 +73,18 @@ impl Default for Facts {
 #[derive(Debug, Clone)]
 pub struct StoreApi {
     address: Arc<str>,
-    client: StoreClient<Channel>,
+    client: StoreClient<Connection>,
     settings: ClientSettings,
     facts: Arc<RwLock<Facts>>,
     damaged: Damaged,
 }
 
 impl StoreApi {
-    /// The endpoint at `address` (which errors name), reached through `channel`.
-    pub fn new(address: &str, channel: Channel, settings: ClientSettings) -> Self {
+    /// The endpoint at `address` (which errors name), reached through `connection`.
+    pub fn new(address: &str, connection: Connection, settings: ClientSettings) -> Self {
         Self {
             address: address.into(),
-            client: StoreClient::new(channel).max_decoding_message_size(FRAME_BYTES_MAX),
+            client: StoreClient::new(connection).max_decoding_message_size(FRAME_BYTES_MAX),
             settings,
             facts: Arc::default(),
             damaged: Damaged::default(),
@@ -95,7 +96,8 @@ impl StoreApi {
         *self.facts.write().unwrap_or_else(PoisonError::into_inner) = facts;
     }
 
-    fn facts(&self) -> Facts {
+    /// What it says of itself.
+    pub(crate) fn facts(&self) -> Facts {
         self.facts.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -148,7 +150,7 @@ impl StoreApi {
 }
 
 /// An endpoint that lets us wait.
-fn late(address: &str, timeout: Duration) -> Error {
+pub(crate) fn late(address: &str, timeout: Duration) -> Error {
     let message = format!("{address}: no answer within {timeout:?}");
     Error::new(ErrorKind::Unavailable, message)
 }

@@ -15,7 +15,7 @@ const TEXT_MAX: usize = 1024;
 /// The most warnings of a peer that are handed on.
 const WARNINGS_MAX: usize = 100;
 
-pub(super) fn matchers(matchers: &[Matcher]) -> Vec<LabelMatcher> {
+pub(crate) fn matchers(matchers: &[Matcher]) -> Vec<LabelMatcher> {
     let wire = |matcher: &Matcher| {
         let kind = match matcher.op() {
             MatchOp::Equal => Type::Eq,
@@ -48,7 +48,7 @@ pub(super) fn warnings(mut texts: Vec<String>) -> Vec<String> {
     texts.into_iter().map(|text| shortened(&text)).collect()
 }
 
-pub(super) fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     if text.len() <= TEXT_MAX {
         return text.to_owned();
     }

@@ -1,6 +1,5 @@
 //! The stream of an answer.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use datafusion::execution::TaskContext;
@@ -8,7 +7,7 @@ use engine::model::{Aggregates, Labels, Matcher, TimeRange};
 use engine::source::{Columns, ResolvedParts, Select, SelectOptions, SeriesSource};
 use engine::{Error, ErrorKind};
 use futures::future::try_join_all;
-use futures::{Stream, StreamExt, stream};
+use futures::{StreamExt, stream};
 use proto::thanos::{Series, SeriesResponse, ShardInfo};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -20,6 +19,7 @@ use super::relay;
 use super::roster::{Member, Ordered, wire};
 use super::shard::Shard;
 use super::slices::{Reader, SeriesChunks, read};
+use crate::grpc::produced::{Messages, produced};
 
 /// How many samples the first slice has, so that a client soon sees series, and how many a later one
 /// has at most: encoded, about 16 MiB.
@@ -51,40 +51,19 @@ pub(super) struct Answer {
     pub(super) batch_size: usize,
 }
 
-pub(super) type Frames =
-    Pin<Box<dyn Stream<Item = Result<SeriesResponse, Status>> + Send + 'static>>;
+pub(super) type Frames = Messages<SeriesResponse>;
 
 impl Answer {
     /// Makes the answer on `runtime`, as fast as the client takes it; it ends when the stream is
     /// dropped. `held` is given back at the end.
     pub(super) fn stream(self, runtime: &Handle, held: impl Send + 'static) -> Frames {
-        let (sender, receiver) = mpsc::channel(WAITING);
-        let task = runtime.spawn(async move {
+        produced(runtime, WAITING, |sender| async move {
             let _held = held;
-            let gone = sender.clone();
-            let made = tokio::select! {
-                biased;
-                () = gone.closed() => return Ok(()),
-                made = self.make(sender) => made,
-            };
-            match made {
+            match self.make(sender).await {
                 Ok(()) | Err(Stop::Gone) => Ok(()),
                 Err(Stop::Failed(status)) => Err(status),
             }
-        });
-        // The end of the channel alone says nothing: the task may have failed.
-        let frames = stream::unfold(Some((receiver, task)), |state| async {
-            let (mut receiver, task) = state?;
-            if let Some(frame) = receiver.recv().await {
-                return Some((Ok(frame), Some((receiver, task))));
-            }
-            match task.await {
-                Ok(Ok(())) => None,
-                Ok(Err(status)) => Some((Err(status), None)),
-                Err(error) => Some((Err(Status::internal(format!("series: {error}"))), None)),
-            }
-        });
-        Box::pin(frames)
+        })
     }
 
     async fn make(&self, sender: mpsc::Sender<SeriesResponse>) -> Result<(), Stop> {

@@ -5,7 +5,7 @@ use tonic::{Code, Status};
 
 /// The status of an error. Where the client wants all or nothing, what cannot be read aborts (Thanos'
 /// `PartialResponseStrategy_ABORT`); limits and wrong requests keep their code.
-pub(super) fn status(error: &Error, abort: bool) -> Status {
+pub(crate) fn status(error: &Error, abort: bool) -> Status {
     let code = match error.kind() {
         ErrorKind::Invalid => Code::InvalidArgument,
         ErrorKind::ResourcesExhausted => Code::ResourceExhausted,

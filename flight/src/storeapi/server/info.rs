@@ -8,14 +8,15 @@ use proto::thanos::ZLabelSet;
 use proto::thanos::info::info_server::{Info, InfoServer};
 use proto::thanos::info::{
     ExemplarsInfo, InfoRequest, InfoResponse, MetricMetadataInfo, QueryApiInfo, RulesInfo,
-    StatusInfo, StoreInfo, TargetsInfo, TsdbInfo,
+    RunsInfo, StatusInfo, StoreInfo, TargetsInfo, TsdbInfo,
 };
 use tonic::{Request, Response, Status};
 
 use super::roster::wire;
 use crate::http::Readiness;
+use crate::runs;
 
-/// What an endpoint says of itself. StoreAPI is always served.
+/// What an endpoint says of itself. StoreAPI and run batches are always served.
 #[derive(Debug, Clone)]
 pub struct InfoSettings {
     /// Thanos' name of the component: `query`, `sidecar`, `store`, `rule`, `receive`.
@@ -113,6 +114,7 @@ impl InfoService {
             exemplars: settings.exemplars.then_some(ExemplarsInfo { min_time, max_time }),
             query: settings.query.then_some(QueryApiInfo {}),
             status: settings.status.then_some(StatusInfo {}),
+            runs: Some(RunsInfo { version: runs::VERSION }),
         }
     }
 }

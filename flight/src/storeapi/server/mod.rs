@@ -29,14 +29,14 @@
 
 mod answer;
 mod chunks;
-mod failure;
+pub(crate) mod failure;
 mod frames;
 pub mod info;
 mod relay;
-mod request;
-mod roster;
+pub(crate) mod request;
+pub(crate) mod roster;
 pub mod service;
-mod shard;
+pub(crate) mod shard;
 mod slices;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use proto::thanos::{Aggr, LabelMatcher, PartialResponseStrategy, ShardInfo};
 use tonic::Status;
 
 /// Matchers, in the terms of the engine.
-pub(super) fn matchers(given: &[LabelMatcher]) -> Result<Vec<Matcher>, Status> {
+pub(crate) fn matchers(given: &[LabelMatcher]) -> Result<Vec<Matcher>, Status> {
     let matcher = |given: &LabelMatcher| {
         let op = match Type::try_from(given.r#type) {
             Ok(Type::Eq) => MatchOp::Equal,
@@ -59,12 +59,12 @@ pub(super) fn limit(name: &str, given: i64) -> Result<usize, Status> {
 }
 
 /// The part of `from..=to` that is served.
-pub(super) fn range(from: i64, to: i64, served: TimeRange) -> TimeRange {
+pub(crate) fn range(from: i64, to: i64, served: TimeRange) -> TimeRange {
     TimeRange::new(from.max(served.min), to.min(served.max))
 }
 
 /// Checks a shard.
-pub(super) fn shard(given: Option<&ShardInfo>) -> Result<(), Status> {
+pub(crate) fn shard(given: Option<&ShardInfo>) -> Result<(), Status> {
     match given {
         Some(shard) if shard.total_shards < 0 || shard.shard_index < 0 => {
             Err(invalid("shard index and number of shards must not be negative"))
@@ -86,6 +86,6 @@ pub(super) fn hints<T: Message + Default>(given: Option<&Any>, name: &str) -> Re
     T::decode(any.value.as_slice()).map(drop).map_err(|error| wrong(error.to_string()))
 }
 
-pub(super) fn invalid(message: impl Into<String>) -> Status {
+pub(crate) fn invalid(message: impl Into<String>) -> Status {
     Status::invalid_argument(message)
 }

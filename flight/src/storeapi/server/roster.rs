@@ -92,7 +92,7 @@ pub(super) fn stripped(labels: Labels, without: &[String]) -> Labels {
 }
 
 /// Labels on the wire.
-pub(super) fn wire(labels: &Labels) -> Vec<Label> {
+pub(crate) fn wire(labels: &Labels) -> Vec<Label> {
     let label = |label: &engine::model::Label| Label {
         name: label.name.to_string(),
         value: label.value.to_string(),

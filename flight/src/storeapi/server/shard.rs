@@ -6,7 +6,7 @@ use xxhash_rust::xxh64::xxh64;
 
 /// A shard's test of series.
 #[derive(Debug)]
-pub(super) struct Shard {
+pub(crate) struct Shard {
     index: u64,
     total: u64,
     by: bool,
@@ -16,7 +16,7 @@ pub(super) struct Shard {
 
 impl Shard {
     /// The shard that a request asks for; none if it wants all series. The request is checked.
-    pub(super) fn new(info: Option<ShardInfo>) -> Option<Self> {
+    pub(crate) fn new(info: Option<ShardInfo>) -> Option<Self> {
         let ShardInfo { shard_index, total_shards, by, labels } = info?;
         let total = u64::try_from(total_shards).ok().filter(|&total| total > 0)?;
         let index = u64::try_from(shard_index).ok()?;
@@ -24,7 +24,7 @@ impl Shard {
     }
 
     /// Whether the series is in the shard: by the hash of the labels named, or of all others.
-    pub(super) fn has(&mut self, labels: &Labels) -> bool {
+    pub(crate) fn has(&mut self, labels: &Labels) -> bool {
         self.text.clear();
         for label in labels {
             let named = self.names.iter().any(|name| **name == *label.name);

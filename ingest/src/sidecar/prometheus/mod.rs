@@ -5,12 +5,14 @@
 //! | [`http_config`] | `--prometheus.http-client`: credentials, TLS, timeouts |
 //! | [`status`] | what the server is: external labels, flags, version, earliest sample |
 //! | [`listing`] | its series, label names and values |
+//! | `metadata` | type, unit and help of its metrics |
 //!
 //! Nothing that it answers is believed to be small: every body has a limit, and a connection that
 //! brings nothing ends.
 
 pub mod http_config;
 mod listing;
+mod metadata;
 mod status;
 #[cfg(test)]
 mod tests;

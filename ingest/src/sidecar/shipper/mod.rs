@@ -8,6 +8,8 @@
 //! <data>/thanos.shipper.json  what needs no upload any more; Prometheus itself may read it
 //! ```
 //!
+//! What Prometheus says of its metrics is asked for when a block is converted, and stored with it.
+//!
 //! It may be killed at any point: a block is in the bucket only by its `meta.json`, the id of a
 //! converted block follows from its source, and work that was begun is thrown away and done again.
 //! If it is wanted, the block as Prometheus wrote it is uploaded beside ([`native`]).
@@ -24,13 +26,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::block::BlockId;
+use engine::block::{BlockId, MetricMetadata};
 use engine::bucket::{BLOCKS_PREFIX, Bucket, commit};
 use engine::model::Labels;
 use engine::{Error, ErrorKind, Result};
 use tokio_util::sync::CancellationToken;
 
 use crate::convert::{ConvertOptions, convert, converted_id};
+use crate::sidecar::Prometheus;
 use crate::tsdb::meta::META_FILE;
 use crate::tsdb::{LocalBlock, TsdbMeta};
 
@@ -82,7 +85,11 @@ pub struct Shipper {
     bucket: Bucket,
     settings: ShipperSettings,
     metrics: ShipperMetrics,
+    prometheus: Option<Prometheus>,
 }
+
+/// The longest that a Prometheus may take to say what it knows of its metrics.
+const METADATA_WITHIN: Duration = Duration::from_secs(10);
 
 /// What one pass did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -107,7 +114,30 @@ impl Shipper {
         if settings.external_labels.is_empty() {
             return Err(Error::invalid("a shipper needs external labels"));
         }
-        Ok(Self { bucket, settings, metrics })
+        Ok(Self { bucket, settings, metrics, prometheus: None })
+    }
+
+    /// The same shipper, which asks `prometheus` for its metrics' types, units and help texts and stores
+    /// them with each block. A Prometheus that gives none holds no block back.
+    #[must_use]
+    pub fn with_metadata_of(mut self, prometheus: Prometheus) -> Self {
+        self.prometheus = Some(prometheus);
+        self
+    }
+
+    async fn metadata(&self) -> Vec<MetricMetadata> {
+        let Some(prometheus) = &self.prometheus else { return Vec::new() };
+        match tokio::time::timeout(METADATA_WITHIN, prometheus.metadata()).await {
+            Ok(Ok(metadata)) => metadata,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "a block is shipped without metadata");
+                Vec::new()
+            }
+            Err(_) => {
+                tracing::warn!("a block is shipped without metadata: {METADATA_WITHIN:?} are over");
+                Vec::new()
+            }
+        }
     }
 
     /// Makes a pass each `interval` (Thanos: 30 s) until `stop`, under the external labels that `labels`
@@ -258,8 +288,9 @@ impl Shipper {
             if block.meta.compaction.level > 1 {
                 compacted::check(&self.bucket, &block.meta, &self.settings.external_labels).await?;
             }
+            let metadata = self.metadata().await;
             let made = {
-                let out = out.clone();
+                let (out, options) = (out.clone(), ConvertOptions { metadata, ..options });
                 tokio::task::spawn_blocking(move || convert(files, &out, &options))
                     .await
                     .map_err(|e| Error::internal("converting a block").with_source(e))??

@@ -7,6 +7,7 @@
 //	storeapi store -bucket DIR                 serve the blocks of a folder; prints its address
 //	storeapi query -endpoints ADDR,ADDR        answer queries from stdin
 //	storeapi series -endpoint ADDR             get series, and tell how much came how fast
+//	storeapi remote -endpoints ADDR            the same through the Query API; -distributed for several
 //	storeapi certs DIR                         make an authority, a server's and a client's certificate
 package main
 
@@ -18,6 +19,7 @@ import (
 var commands = map[string]func(args []string) error{
 	"certs":  certs,
 	"query":  queries,
+	"remote": remote,
 	"series": fetch,
 	"store":  serve,
 	"write":  write,
@@ -25,7 +27,7 @@ var commands = map[string]func(args []string) error{
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: storeapi certs|query|series|store|write")
+		fmt.Fprintln(os.Stderr, "usage: storeapi certs|query|remote|series|store|write")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

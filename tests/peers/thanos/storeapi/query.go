@@ -61,8 +61,7 @@ func queries(args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	logger := log.NewNopLogger()
-	credentials, err := extgrpc.StoreClientTLSCredentials(logger, *ca != "", false, *cert, *key, *ca, "localhost", "1.3")
+	credentials, err := extgrpc.StoreClientTLSCredentials(log.NewNopLogger(), *ca != "", false, *cert, *key, *ca, "localhost", "1.3")
 	if err != nil {
 		return err
 	}
@@ -76,33 +75,57 @@ func queries(args []string) error {
 		}
 		options = append(options, grpc.WithDefaultCallOptions(grpc.UseCompressor(snappy.Name)))
 	}
+	set, err := connect(*endpoints, options...)
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	creator := queryables(set)
+	engine := promql.NewEngine(engineOptions())
+	return answerAll(func(q question) answer { return ask(engine, creator, q) })
+}
+
+// connect makes a set of endpoints, which must all answer.
+func connect(endpoints string, options ...grpc.DialOption) (*query.EndpointSet, error) {
 	var specs []*query.GRPCEndpointSpec
-	for address := range strings.SplitSeq(*endpoints, ",") {
+	for address := range strings.SplitSeq(endpoints, ",") {
 		specs = append(specs, query.NewGRPCEndpointSpec(address, false, options...))
 	}
-	set := query.NewEndpointSet(time.Now, logger, nil, func() []*query.GRPCEndpointSpec { return specs },
-		5*time.Minute, 10*time.Second, 2*time.Minute)
-	defer set.Close()
+	set := query.NewEndpointSet(time.Now, log.NewNopLogger(), nil,
+		func() []*query.GRPCEndpointSpec { return specs }, 5*time.Minute, 10*time.Second, 2*time.Minute)
 	set.Update(context.Background())
 	for _, status := range set.GetEndpointStatus() {
 		if status.LastError != nil {
-			return fmt.Errorf("endpoint %s: %w", status.Name, status.LastError)
+			return nil, fmt.Errorf("endpoint %s: %w", status.Name, status.LastError)
 		}
 	}
 	if got := len(set.GetStoreClients()); got != len(specs) {
-		return fmt.Errorf("%d of %d endpoints are accepted", got, len(specs))
+		return nil, fmt.Errorf("%d of %d endpoints are accepted", got, len(specs))
 	}
+	return set, nil
+}
+
+// queryables are Thanos' over StoreAPI, which dedup by penalty.
+func queryables(set *query.EndpointSet) query.QueryableCreator {
+	logger := log.NewNopLogger()
 	proxy := store.NewProxyStore(logger, nil, set.GetStoreClients, component.Query, labels.EmptyLabels(),
 		0, store.EagerRetrieval)
-	creator := query.NewQueryableCreator(logger, nil, proxy, 4, 2*time.Minute, dedup.AlgorithmPenalty, 64)
-	engine := promql.NewEngine(promql.EngineOpts{
+	return query.NewQueryableCreator(logger, nil, proxy, 4, 2*time.Minute, dedup.AlgorithmPenalty, 64)
+}
+
+func engineOptions() promql.EngineOpts {
+	return promql.EngineOpts{
 		Logger:               promslog.NewNopLogger(),
 		MaxSamples:           math.MaxInt32,
 		Timeout:              2 * time.Minute,
 		LookbackDelta:        5 * time.Minute,
 		EnableAtModifier:     true,
 		EnableNegativeOffset: true,
-	})
+	}
+}
+
+// answerAll answers the questions of the input, a line each.
+func answerAll(answered func(question) answer) error {
 	decoder := json.NewDecoder(bufio.NewReader(os.Stdin))
 	out := bufio.NewWriter(os.Stdout)
 	encoder := json.NewEncoder(out)
@@ -111,7 +134,7 @@ func queries(args []string) error {
 		if err := decoder.Decode(&q); err != nil {
 			return err
 		}
-		if err := encoder.Encode(ask(engine, creator, q)); err != nil {
+		if err := encoder.Encode(answered(q)); err != nil {
 			return err
 		}
 		if err := out.Flush(); err != nil {
@@ -136,7 +159,14 @@ func ask(engine *promql.Engine, creator query.QueryableCreator, q question) answ
 		return answer{Error: err.Error()}
 	}
 	defer running.Close()
-	result := running.Exec(ctx)
+	return told(running.Exec(ctx))
+}
+
+// point is a sample of an answer.
+func point(t int64, v float64) string { return fmt.Sprintf("%d %016x", t, math.Float64bits(v)) }
+
+// told is a result as it is compared.
+func told(result *promql.Result) answer {
 	got := answer{Series: []row{}}
 	if result.Err != nil {
 		got.Error = result.Err.Error()
@@ -147,7 +177,6 @@ func ask(engine *promql.Engine, creator query.QueryableCreator, q question) answ
 	}
 	// They come out of a map.
 	slices.Sort(got.Warnings)
-	point := func(t int64, v float64) string { return fmt.Sprintf("%d %016x", t, math.Float64bits(v)) }
 	switch value := result.Value.(type) {
 	case promql.Matrix:
 		for _, series := range value {

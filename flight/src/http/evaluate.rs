@@ -1,0 +1,98 @@
+//! The way of a query through a querier, whoever asks: gate, time, own threads, and the logs of queries.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use promql::query::{QueryAnswer, QueryRequest};
+use proto::thanos::ShardInfo;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::error::{ApiError, ErrorType};
+use super::querier::{Querier, panic_message};
+use crate::sharded::Sharded;
+
+/// How long a query waited and ran.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timings {
+    queued: Duration,
+    ran: Duration,
+}
+
+impl Timings {
+    /// Prometheus' `stats.timings`. Preparation, evaluation and sorting are one plan here.
+    pub(super) fn json(self) -> String {
+        let (queued, ran) = (self.queued.as_secs_f64(), self.ran.as_secs_f64());
+        let total = queued + ran;
+        format!(
+            "{{\"timings\":{{\"evalTotalTime\":{ran},\"resultSortTime\":0,\
+             \"queryPreparationTime\":0,\"innerEvalTime\":{ran},\"execQueueTime\":{queued},\
+             \"execTotalTime\":{total}}}}}"
+        )
+    }
+}
+
+impl Querier {
+    /// Runs a query behind the gate, on the runtime for queries, within its time; over a shard of the
+    /// source if one is given, which is checked. A client that goes away drops this future, and with it
+    /// the query.
+    pub(crate) async fn evaluate(
+        self: &Arc<Self>,
+        request: QueryRequest,
+        shard: Option<ShardInfo>,
+    ) -> Result<(QueryAnswer, Timings), ApiError> {
+        let asked =
+            self.is_slow(Duration::MAX).then(|| (request.query.clone(), request.evaluation));
+        let arrived = Instant::now();
+        let evaluated = self.evaluate_in_time(request, shard).await;
+        if let Some((query, evaluation)) = asked.filter(|_| self.is_slow(arrived.elapsed())) {
+            let (elapsed, failed) = (arrived.elapsed(), evaluated.is_err());
+            tracing::info!(query, ?evaluation, ?elapsed, failed, "slow query detected");
+        }
+        evaluated
+    }
+
+    /// Whether a query that took so long is logged.
+    fn is_slow(&self, elapsed: Duration) -> bool {
+        let limit = self.settings.log_queries_longer_than;
+        !limit.is_zero() && elapsed > limit
+    }
+
+    async fn evaluate_in_time(
+        self: &Arc<Self>,
+        request: QueryRequest,
+        shard: Option<ShardInfo>,
+    ) -> Result<(QueryAnswer, Timings), ApiError> {
+        let arrived = Instant::now();
+        let deadline = tokio::time::Instant::now() + request.timeout;
+        let place = tokio::time::timeout_at(deadline, self.gate.enter())
+            .await
+            .map_err(|_| ApiError::new(ErrorType::Timeout, "query timed out in query queue"))?;
+        let began = Instant::now();
+        let noted = self.settings.active_queries.as_ref().and_then(|all| all.begin(&request.query));
+        let shared = Arc::clone(self);
+        // The place is held by the task itself: it is free again only when the work has really ended.
+        let task = AbortOnDropHandle::new(self.runtime.spawn(async move {
+            let (_place, _noted) = (place, noted);
+            let source = Sharded::of(Arc::clone(&shared.source), shard);
+            shared.engine.query(request, source).await
+        }));
+        let timed_out =
+            || ApiError::new(ErrorType::Timeout, "query timed out in expression evaluation");
+        match tokio::time::timeout_at(deadline, task).await {
+            Ok(Ok(Ok(answer))) => {
+                Ok((answer, Timings { queued: began - arrived, ran: began.elapsed() }))
+            }
+            Ok(Ok(Err(error))) => Err(ApiError::from_engine("query", &error)),
+            Ok(Err(ended)) => Err(ended_early(ended)),
+            Err(_) => Err(timed_out()),
+        }
+    }
+}
+
+/// A task that panicked or was ended with its runtime.
+pub(super) fn ended_early(ended: tokio::task::JoinError) -> ApiError {
+    match ended.try_into_panic() {
+        Ok(panic) => ApiError::new(ErrorType::Internal, panic_message(&*panic)),
+        Err(_) => ApiError::new(ErrorType::Canceled, "the server is ending"),
+    }
+}
