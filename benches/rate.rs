@@ -44,6 +44,7 @@ pub(crate) fn rate(criterion: &mut Criterion) {
         evaluation: Evaluation::Range { start: 0, end: SAMPLES * STEP_MS, step: 60_000 },
         lookback: Duration::from_secs(300),
         default_subquery_step: Duration::from_secs(60),
+        max_resolution: Duration::ZERO,
         timeout: Duration::from_secs(60),
         limit: 0,
         select: SelectOptions::default(),

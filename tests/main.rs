@@ -4,6 +4,7 @@ mod block;
 mod bucket;
 mod cli;
 mod dedup;
+mod downsampled;
 mod fanout;
 mod flight;
 mod http;

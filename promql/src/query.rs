@@ -36,6 +36,9 @@ pub struct QueryRequest {
     pub lookback: Duration,
     /// The step of subqueries that name none.
     pub default_subquery_step: Duration,
+    /// The coarsest resolution that samples may have; zero is raw. Selectors below functions that
+    /// need two samples take a finer one where their range asks for it.
+    pub max_resolution: Duration,
     /// The time after which the query is given up.
     pub timeout: Duration,
     /// Most series in the answer; 0 means no limit.

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::support::{self, Server, free_address, http};
 
 /// A querier of the given endpoints, ready.
-async fn querier(flags: &[String]) -> Server {
+pub(crate) async fn querier(flags: &[String]) -> Server {
     let address = free_address();
     let mut command = Command::new(support::stoa());
     command.args(["query", "--grpc-address=127.0.0.1:0", "--query.replica-label=replica"]);
@@ -24,12 +24,12 @@ async fn querier(flags: &[String]) -> Server {
 }
 
 /// Flags that name endpoints.
-fn endpoints<'a>(addresses: impl IntoIterator<Item = &'a str>) -> Vec<String> {
+pub(crate) fn endpoints<'a>(addresses: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     addresses.into_iter().map(|address| format!("--endpoint={address}")).collect()
 }
 
 /// An answer of the API: status and JSON.
-async fn ask(server: &Server, path: &str, parameters: &[(&str, &str)]) -> (u16, Value) {
+pub(crate) async fn ask(server: &Server, path: &str, parameters: &[(&str, &str)]) -> (u16, Value) {
     let url = reqwest::Url::parse_with_params(&server.url(path), parameters).expect("a URL");
     let answer = http::get(url.as_str()).await;
     let json = serde_json::from_str(&answer.body)
@@ -38,6 +38,6 @@ async fn ask(server: &Server, path: &str, parameters: &[(&str, &str)]) -> (u16, 
 }
 
 /// The warnings of an answer.
-fn warnings(json: &Value) -> Vec<&str> {
+pub(crate) fn warnings(json: &Value) -> Vec<&str> {
     json["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }

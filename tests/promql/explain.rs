@@ -133,6 +133,7 @@ async fn plans_are_those_of_the_snapshots() {
             evaluation,
             lookback: Duration::from_secs(300),
             default_subquery_step: Duration::from_secs(60),
+            max_resolution: Duration::ZERO,
             timeout: Duration::from_secs(60),
             limit: 0,
             select: SelectOptions {

@@ -17,7 +17,7 @@ use crate::support::DATA_START;
 const HOURS_2: i64 = 7_200_000;
 
 /// A number between 0 and 1 that depends on nothing but `seed`.
-pub(super) fn random(seed: u64) -> f64 {
+pub(crate) fn random(seed: u64) -> f64 {
     (xxh64(&seed.to_le_bytes(), 7) >> 11) as f64 / (1u64 << 53) as f64
 }
 

@@ -5,7 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use engine::bucket::{Bucket, commit};
@@ -28,7 +28,7 @@ use crate::support::{Server, free_address, go_package, scratch, stoa};
 
 /// Who serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Thanos' store.
     Thanos,
     /// `stoa store` over blocks of its own.
@@ -56,23 +56,30 @@ pub(super) fn go_storeapi() -> PathBuf {
 }
 
 /// A series: labels, and samples as `(timestamp in ms, value)`.
-pub(super) type Written = (Labels, Vec<(i64, f64)>);
+pub(crate) type Written = (Labels, Vec<(i64, f64)>);
 
 /// Blocks on disk, as Prometheus and a sidecar leave them.
 #[derive(Debug)]
-pub(super) struct Blocks {
+pub(crate) struct Blocks {
     folder: TempDir,
     bucket: TempDir,
 }
 
 impl Blocks {
     /// No blocks yet.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { folder: scratch(), bucket: scratch() }
     }
 
     /// Adds a block with external labels, native and as Stoa's.
     pub(super) async fn add(&self, external: &[(&str, &str)], series: &[Written]) {
+        let id = self.add_native(external, series);
+        let labels = Labels::new(external.iter().copied()).expect("labels");
+        self.convert(&self.native().join(id), labels).await;
+    }
+
+    /// Adds a native block alone, and returns its id. NaN are stale markers.
+    pub(crate) fn add_native(&self, external: &[(&str, &str)], series: &[Written]) -> String {
         let pairs: Vec<String> = external.iter().map(|(n, v)| format!("{n}={v}")).collect();
         let mut write = Command::new(go_storeapi())
             .arg("write")
@@ -90,11 +97,20 @@ impl Blocks {
             writeln!(input, "{line}").expect("the Go program reads");
         }
         drop(input);
-        let output = write.wait_with_output().expect("the Go program ends");
-        assert!(output.status.success(), "the block is written: {}", output.status);
-        let id = String::from_utf8(output.stdout).expect("the block's id");
-        let labels = Labels::new(external.iter().copied()).expect("labels");
-        self.convert(&self.native().join(id.trim()), labels).await;
+        id_of(&write.wait_with_output().expect("the Go program ends"))
+    }
+
+    /// Adds what Thanos makes of the native block `id` in windows of `resolution` ms; returns its id.
+    pub(crate) fn downsample(&self, id: &str, resolution: i64) -> String {
+        let output = Command::new(go_storeapi())
+            .arg("downsample")
+            .arg(format!("-dir={}", self.native().display()))
+            .arg(format!("-block={id}"))
+            .arg(format!("-resolution={resolution}"))
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("the Go program runs");
+        id_of(&output)
     }
 
     /// Adds a block that the Go program over Prometheus' code writes, native and as Stoa's; each
@@ -149,7 +165,7 @@ impl Blocks {
     }
 
     /// Starts a server of the blocks; `flags` are for Stoa's.
-    pub(super) async fn serve(&self, kind: Kind, flags: &[&str]) -> Endpoint {
+    pub(crate) async fn serve(&self, kind: Kind, flags: &[&str]) -> Endpoint {
         match kind {
             Kind::Thanos => {
                 let headers = scratch();
@@ -230,11 +246,17 @@ fn folder(path: &Path) -> String {
     format!("type: FILESYSTEM\nconfig: {{directory: '{}'}}", path.display())
 }
 
+/// The id of the block that the Go program has written.
+fn id_of(output: &Output) -> String {
+    assert!(output.status.success(), "the block is written: {}", output.status);
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
 /// A store that answers.
 #[derive(Debug)]
-pub(super) struct Endpoint {
+pub(crate) struct Endpoint {
     pub(super) kind: Kind,
-    pub(super) grpc: SocketAddr,
+    pub(crate) grpc: SocketAddr,
     pub(super) server: Server,
     _behind: Behind,
 }
@@ -296,7 +318,7 @@ pub(super) fn matchers(texts: &[&str]) -> Vec<LabelMatcher> {
 }
 
 /// A label set as in `a=1,b=2`.
-pub(super) fn label_set(text: &str) -> Labels {
+pub(crate) fn label_set(text: &str) -> Labels {
     let pairs = text.split(',').filter_map(|pair| pair.split_once('='));
     Labels::new(pairs).expect("a label set")
 }

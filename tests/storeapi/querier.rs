@@ -8,7 +8,7 @@ use super::endpoint::{Kind, STORES, go_storeapi};
 use crate::support::DATA_START;
 
 /// Asks Thanos' querier over the endpoints; one line of JSON a question.
-pub(super) fn ask(flags: &[String], questions: &[String]) -> Result<Vec<String>, String> {
+pub(crate) fn ask(flags: &[String], questions: &[String]) -> Result<Vec<String>, String> {
     ask_go("query", flags, questions)
 }
 

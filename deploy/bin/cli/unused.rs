@@ -32,7 +32,6 @@ const MEMORY: &str = "memory is bounded by budgets, not by a garbage collector";
 const ENDPOINTS: &str = "all endpoints are asked at once, and their answers are buffered";
 const ONE_ENGINE: &str = "there is one engine";
 const NO_TRACES: &str = "no traces are sent";
-const RAW: &str = "there are only raw blocks";
 const TENANCY: &str = "there is one tenant";
 
 /// Flags of every role that serves.
@@ -67,10 +66,7 @@ const QUERY: &[Flag] = &[
     switch("query.disable-fallback", ONE_ENGINE),
     value("query.max-concurrent-select", "all selectors of a query are resolved at once"),
     value("enable-feature", "features need no flag"),
-    switch("query.auto-downsampling", RAW),
-    switch("query.dynamic-lookback-delta", RAW),
     value("web.prefix-header", "all links of the page are relative"),
-    value("query.instant.default.max_source_resolution", RAW),
     value("query.telemetry.request-duration-seconds-quantiles", "durations are one histogram"),
     value("query.telemetry.request-samples-quantiles", "durations are one histogram"),
     value("query.telemetry.request-series-seconds-quantiles", "durations are one histogram"),

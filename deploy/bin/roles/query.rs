@@ -83,6 +83,8 @@ pub(crate) struct QuerierArgs {
     /// How far an instant selector looks back.
     #[arg(long = "query.lookback-delta", default_value = "5m", value_parser = duration::parse)]
     lookback_delta: Duration,
+    #[command(flatten)]
+    downsampling: DownsamplingArgs,
     /// Step of subqueries that name none.
     #[arg(
         long = "query.default-evaluation-interval",
@@ -157,6 +159,25 @@ impl PartialArgs {
         let &Self { rules, targets, metadata, exemplars, status } = self;
         PartialResponses { rules, targets, metadata, exemplars, status }
     }
+}
+
+/// Where downsampled samples may answer.
+#[derive(Debug, Clone, clap::Args)]
+struct DownsamplingArgs {
+    /// Answer range queries with downsampled samples where there are five of them a step.
+    #[arg(long = "query.auto-downsampling")]
+    auto: bool,
+    /// The coarsest resolution of instant queries with --query.auto-downsampling.
+    #[arg(
+        long = "query.instant.default.max_source_resolution",
+        default_value = "0s",
+        value_parser = duration::parse,
+        hide = true
+    )]
+    instant: Duration,
+    /// Look back further where samples may be downsampled.
+    #[arg(long = "query.dynamic-lookback-delta", default_value = "true", hide = true)]
+    dynamic_lookback: bool,
 }
 
 /// `--deduplication.func`.
@@ -378,6 +399,9 @@ impl QuerierArgs {
             timeout: self.timeout,
             max_concurrent: self.max_concurrent,
             lookback: self.lookback_delta,
+            dynamic_lookback: self.downsampling.dynamic_lookback,
+            auto_downsampling: self.downsampling.auto,
+            instant_max_resolution: self.downsampling.instant,
             default_evaluation_interval: self.default_evaluation_interval,
             default_step: self.default_step,
             metadata_default_range: self.metadata_default_range,
@@ -438,6 +462,12 @@ mod tests {
     fn flags_become_settings() {
         let given = ["--query.replica-label=a,b", "--query.replica-label", "c"];
         assert_eq!(settings(&given).select.replica_labels, ["a", "b", "c"]);
+        let given =
+            ["--query.auto-downsampling", "--query.instant.default.max_source_resolution=1h"];
+        let with = settings(&given);
+        assert!(with.auto_downsampling && with.dynamic_lookback);
+        assert_eq!(with.instant_max_resolution, Duration::from_secs(3600));
+        assert!(!settings(&[]).auto_downsampling);
         let given = ["--deduplication.func=penalty", "--store.limits.request-series=7"];
         let select = settings(&given).select;
         assert_eq!((select.dedup_func, select.series_limit), (DedupFunc::Penalty, 7));

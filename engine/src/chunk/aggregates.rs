@@ -63,6 +63,12 @@ impl AggregateChunks {
         self.parts[aggregate as usize].as_ref().map(|(encoding, data)| (*encoding, data))
     }
 
+    /// Whether the aggregates are those of floats: those of native histograms are, but for their
+    /// count, histograms.
+    pub fn is_float(&self) -> bool {
+        self.parts.iter().flatten().all(|(encoding, _)| encoding.is_float())
+    }
+
     /// Sets the chunk of `aggregate`.
     pub fn set(&mut self, aggregate: Aggregate, encoding: Encoding, data: Bytes) {
         self.parts[aggregate as usize] = Some((encoding, data));
@@ -142,6 +148,14 @@ mod tests {
             let chunks = chunk(given);
             assert_eq!(AggregateChunks::parse(&chunks.encode()).unwrap(), chunks, "{given:?}");
         }
+    }
+
+    #[test]
+    fn aggregates_of_histograms_are_told_from_those_of_floats() {
+        let mut chunks = chunk(&[(Aggregate::Count, 4), (Aggregate::Counter, 9)]);
+        assert!(chunks.is_float());
+        chunks.set(Aggregate::Counter, Encoding::FloatHistogram, vec![0; 9].into());
+        assert!(!chunks.is_float());
     }
 
     #[test]

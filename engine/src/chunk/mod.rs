@@ -9,6 +9,8 @@
 
 mod aggregates;
 mod bits;
+mod counter;
+mod downsampled;
 mod encode;
 mod float_histogram;
 mod histogram;
@@ -26,6 +28,8 @@ use crate::model::Histogram;
 use crate::{Error, Result};
 
 pub use aggregates::AggregateChunks;
+pub use counter::CounterTotal;
+pub use downsampled::Downsampled;
 pub use encode::{XorEncoder, cut, whole_windows};
 pub use histogram_encode::HistogramEncoder;
 
@@ -150,6 +154,16 @@ impl Floats {
 
     /// Appends the samples of a float chunk, its bytes without framing.
     pub fn decode(&mut self, encoding: Encoding, chunk: &[u8]) -> Result<()> {
+        self.decode_checked(encoding, chunk, ascending)
+    }
+
+    /// Appends the samples of a float chunk whose timestamps `check` accepts.
+    fn decode_checked(
+        &mut self,
+        encoding: Encoding,
+        chunk: &[u8],
+        check: impl FnOnce(&[i64]) -> Result<()>,
+    ) -> Result<()> {
         let header = chunk.first_chunk::<2>();
         let Some(header) = header else {
             return Err(Error::corrupt(format!("chunk of {} bytes has no header", chunk.len())));
@@ -191,7 +205,7 @@ impl Floats {
                 return Err(Error::corrupt(format!("{other:?} is not a float encoding")));
             }
         }
-        ascending(ts)?;
+        check(ts)?;
         self.len = end;
         Ok(())
     }
@@ -270,10 +284,19 @@ impl Histograms {
 
 /// Timestamps of a chunk must grow; one that does not would be lost or reordered by any reader.
 fn ascending(ts: &[i64]) -> Result<()> {
-    if ts.is_sorted_by(|a, b| a < b) {
+    ordered(ts, |before, after| before < after)
+}
+
+/// As [`ascending`], but a timestamp may repeat.
+fn not_descending(ts: &[i64]) -> Result<()> {
+    ordered(ts, |before, after| before <= after)
+}
+
+fn ordered(ts: &[i64], in_order: impl Fn(i64, i64) -> bool) -> Result<()> {
+    if ts.is_sorted_by(|&a, &b| in_order(a, b)) {
         return Ok(());
     }
-    let at = ts.windows(2).position(|pair| pair[0] >= pair[1]).unwrap_or_default();
+    let at = ts.windows(2).position(|pair| !in_order(pair[0], pair[1])).unwrap_or_default();
     Err(Error::corrupt(format!(
         "samples out of order: {} after {}",
         ts.get(at + 1).copied().unwrap_or_default(),

@@ -34,5 +34,5 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use algo::{Pick, Replica, SETTLED, lanes, pick};
+pub use algo::{Pick, Replica, SETTLED, Total, lanes, pick, pick_totals};
 pub use stream::DedupExec;

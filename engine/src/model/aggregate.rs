@@ -20,6 +20,15 @@ impl Aggregate {
     pub const ALL: [Self; 5] = [Self::Count, Self::Sum, Self::Min, Self::Max, Self::Counter];
 }
 
+/// The one value that stands for a downsampled sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AggregateValue {
+    /// The sum by the count.
+    Average,
+    /// One aggregate.
+    Of(Aggregate),
+}
+
 /// A set of aggregates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Aggregates(u8);
@@ -51,6 +60,19 @@ impl Aggregates {
         self.0 & Self::of(aggregate).0 != 0
     }
 
+    /// The value that the set stands for; none if it is not one value (`chunkSeries.Iterator` in
+    /// `pkg/query/iter.go`).
+    pub fn value(self) -> Option<AggregateValue> {
+        if self == Self::AVERAGE {
+            return Some(AggregateValue::Average);
+        }
+        let mut all = self.iter();
+        match (all.next(), all.next()) {
+            (Some(only), None) => Some(AggregateValue::Of(only)),
+            _ => None,
+        }
+    }
+
     /// Those in the set, in order.
     pub fn iter(self) -> impl Iterator<Item = Aggregate> {
         Aggregate::ALL.into_iter().filter(move |&aggregate| self.has(aggregate))
@@ -74,5 +96,16 @@ mod tests {
         assert_eq!(Aggregates::ALL.iter().collect::<Vec<_>>(), Aggregate::ALL);
         assert_eq!(Aggregates::NONE.iter().next(), None);
         assert!(!Aggregates::COUNTER.has(Aggregate::Max));
+    }
+
+    #[test]
+    fn one_aggregate_or_an_average_is_a_value() {
+        assert_eq!(Aggregates::AVERAGE.value(), Some(AggregateValue::Average));
+        for aggregate in Aggregate::ALL {
+            assert_eq!(Aggregates::of(aggregate).value(), Some(AggregateValue::Of(aggregate)));
+        }
+        for none in [Aggregates::NONE, Aggregates::ALL, Aggregates::COUNTER.and(Aggregate::Sum)] {
+            assert_eq!(none.value(), None);
+        }
     }
 }

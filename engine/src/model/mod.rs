@@ -8,7 +8,7 @@ mod lookup;
 mod matcher;
 mod time;
 
-pub use aggregate::{Aggregate, Aggregates};
+pub use aggregate::{Aggregate, AggregateValue, Aggregates};
 pub use histogram::{
     CounterResetHint, CountsView, Histogram, HistogramCounts, HistogramView, Span, Spans,
 };

@@ -64,9 +64,9 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::physical_plan::ExecutionPlan;
 
-use crate::Result;
 use crate::chunk::whole_windows;
-use crate::model::{Aggregates, Labels, Matcher, TimeRange};
+use crate::model::{AggregateValue, Aggregates, Labels, Matcher, TimeRange};
+use crate::{Error, Result};
 
 pub use blocking::{BlockingExec, BlockingRuns, RunSamples, RunSink};
 pub use bucket::BucketSource;
@@ -129,6 +129,24 @@ impl Select {
     /// Whether the query treats the series as counters.
     pub fn counter(&self) -> bool {
         self.aggregates == Aggregates::COUNTER
+    }
+
+    /// Whether a source that has chunks hands them out whole, whatever the range: where some are
+    /// downsampled, the total of a counter begins with the first chunk, and [`FanoutExec`] cuts what
+    /// it makes of them.
+    pub fn whole_chunks(&self) -> bool {
+        self.counter() && self.max_resolution > 0
+    }
+
+    /// The value that stands for downsampled samples.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) if the aggregates are not one value.
+    pub fn value(&self) -> Result<AggregateValue> {
+        self.aggregates.value().ok_or_else(|| {
+            let all: Vec<_> = self.aggregates.iter().collect();
+            Error::invalid(format!("the aggregates {all:?} are not one value"))
+        })
     }
 }
 

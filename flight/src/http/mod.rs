@@ -14,6 +14,7 @@
 //! | `query` | `/query` and `/query_range` |
 //! | [`active`] | the queries that run, in a file |
 //! | `evaluate` | the way of a query, whoever asks |
+//! | `downsampling` | which resolutions may answer them |
 //! | `metadata` | `/series`, `/labels`, `/label/…/values` |
 //! | `fanned` | rules, alerts, targets, metadata, exemplars, statistics of all endpoints; the endpoints |
 //! | `status` | build info, flags, probes, metrics |
@@ -23,6 +24,7 @@
 
 pub mod active;
 pub mod component;
+mod downsampling;
 pub(crate) mod error;
 mod evaluate;
 mod explain;

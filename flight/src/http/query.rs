@@ -1,6 +1,7 @@
 //! `/api/v1/query` and `/api/v1/query_range`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
@@ -13,6 +14,7 @@ use promql::query::{Evaluation, QueryAnswer, QueryRequest, QueryValue};
 use proto::thanos::ShardInfo;
 use serde::Deserialize;
 
+use super::downsampling;
 use super::error::ApiError;
 use super::explain::analysis;
 use super::form::Form;
@@ -34,8 +36,8 @@ pub(super) async fn instant(
 ) -> Result<Response, ApiError> {
     let limit = limit(&form)?;
     let time = time_parameter(&form, "time", chrono::Utc::now().timestamp_millis())?;
-    let request = request(&querier, &form, Evaluation::Instant { time }, limit)?;
-    max_source_resolution(&form, 0)?;
+    let auto = querier.settings.instant_max_resolution;
+    let request = request(&querier, &form, Evaluation::Instant { time }, limit, auto)?;
     answer(&querier, &form, request).await
 }
 
@@ -56,9 +58,10 @@ pub(super) async fn range(
     let step_nanos = step(&querier, &form, start, end)?;
     let request = {
         let step = step_nanos / 1_000_000;
-        request(&querier, &form, Evaluation::Range { start, end, step }, limit)?
+        // At least five samples a step.
+        let auto = from_nanos(step_nanos / 5);
+        request(&querier, &form, Evaluation::Range { start, end, step }, limit, auto)?
     };
-    max_source_resolution(&form, step_nanos / 5)?;
     answer(&querier, &form, request).await
 }
 
@@ -114,6 +117,7 @@ fn request(
     form: &Form,
     evaluation: Evaluation,
     limit: usize,
+    auto_resolution: Duration,
 ) -> Result<QueryRequest, ApiError> {
     let settings = &querier.settings;
     let timeout = match form.get("timeout") {
@@ -124,9 +128,11 @@ fn request(
             from_nanos(nanos).min(settings.timeout)
         }
     };
+    let resolution = form.get(downsampling::NAME);
+    let max_resolution = downsampling::max_resolution(resolution, settings, auto_resolution)?;
     let lookback = match duration_parameter(form, "lookback_delta") {
         Ok(Some(nanos)) if nanos > 0 => from_nanos(nanos),
-        Ok(_) => settings.lookback,
+        Ok(_) => settings.lookback_at(max_resolution),
         Err(_) => {
             let text = form.get("lookback_delta");
             let message = parse_duration(text).err().unwrap_or_default();
@@ -141,6 +147,7 @@ fn request(
         evaluation,
         lookback,
         default_subquery_step: settings.default_evaluation_interval,
+        max_resolution,
         timeout,
         limit,
         select: select_options(querier, form)?,
@@ -172,21 +179,6 @@ fn boolean(form: &Form, name: &str, default: bool) -> Result<bool, ApiError> {
             let message = format!("strconv.ParseBool: parsing {text:?}: invalid syntax");
             Err(ApiError::thanos_parameter(name, message))
         }
-    }
-}
-
-/// The coarsest resolution wanted, in ns: `auto` is `default`. There are only raw blocks, so it is
-/// read for its errors.
-fn max_source_resolution(form: &Form, default: i64) -> Result<i64, ApiError> {
-    const NAME: &str = "max_source_resolution";
-    if form.get(NAME) == "auto" {
-        return Ok(default);
-    }
-    match duration_parameter(form, NAME)? {
-        Some(nanos) if nanos < 0 => Err(ApiError::bad_data(format!(
-            "negative '{NAME}' is not accepted. Try a positive integer"
-        ))),
-        nanos => Ok(nanos.unwrap_or(0)),
     }
 }
 

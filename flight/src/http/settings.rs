@@ -19,6 +19,14 @@ pub struct Settings {
     pub max_concurrent: usize,
     /// How far an instant selector looks back (`--query.lookback-delta`).
     pub lookback: Duration,
+    /// Whether it looks back further where samples may be downsampled
+    /// (`--query.dynamic-lookback-delta`).
+    pub dynamic_lookback: bool,
+    /// Whether a request that says nothing of resolutions may be answered with downsampled samples
+    /// (`--query.auto-downsampling`): range queries with those that have five a step.
+    pub auto_downsampling: bool,
+    /// The coarsest resolution of an instant query then (`--query.instant.default.max_source_resolution`).
+    pub instant_max_resolution: Duration,
     /// The step of subqueries that name none (`--query.default-evaluation-interval`).
     pub default_evaluation_interval: Duration,
     /// The least step of a range query that names none (`--query.default-step`).
@@ -74,6 +82,9 @@ impl Settings {
             timeout: Duration::from_secs(120),
             max_concurrent: 20,
             lookback: Duration::from_secs(300),
+            dynamic_lookback: true,
+            auto_downsampling: false,
+            instant_max_resolution: Duration::ZERO,
             default_evaluation_interval: Duration::from_secs(60),
             default_step: Duration::from_secs(1),
             metadata_default_range: Duration::ZERO,

@@ -103,13 +103,14 @@ impl Common {
             return Err(invalid("invalid engine parameter"));
         }
         shard(self.shard.as_ref())?;
-        not_negative("max_resolution_seconds", self.max_resolution)?;
+        let max_resolution =
+            Duration::from_secs(not_negative("max_resolution_seconds", self.max_resolution)?);
         let timeout = match not_negative("timeout_seconds", self.timeout)? {
             0 => settings.timeout,
             seconds => Duration::from_secs(seconds).min(settings.timeout),
         };
         let lookback = match self.lookback {
-            ..=0 => settings.lookback,
+            ..=0 => settings.lookback_at(max_resolution),
             seconds => Duration::from_millis(millis("lookback_delta_seconds", seconds)? as u64),
         };
         let batch = not_negative("response_batch_size", self.batch)?;
@@ -129,6 +130,7 @@ impl Common {
             evaluation: self.evaluation,
             lookback,
             default_subquery_step: settings.default_evaluation_interval,
+            max_resolution,
             timeout,
             limit: 0,
             select,

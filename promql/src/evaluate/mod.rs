@@ -165,6 +165,7 @@ async fn evaluate(
         request.evaluation,
         millis(request.lookback),
         millis(request.default_subquery_step),
+        millis(request.max_resolution),
     )?;
     if let Expr::Text(text) = expr {
         let value = QueryValue::String(times.start, text);

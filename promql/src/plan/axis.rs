@@ -23,6 +23,8 @@ pub(crate) struct Times {
     pub(crate) lookback: i64,
     /// The step of subqueries that name none, in ms.
     pub(crate) subquery_step: i64,
+    /// The coarsest resolution that samples may have, in ms; 0 is raw.
+    pub(crate) max_resolution: i64,
 }
 
 impl Times {
@@ -31,6 +33,7 @@ impl Times {
         evaluation: Evaluation,
         lookback: i64,
         subquery_step: i64,
+        max_resolution: i64,
     ) -> Result<(Self, Grid)> {
         let (lookback, subquery_step) = (lookback.max(1), subquery_step.max(1));
         let (start, end, step) = match evaluation {
@@ -41,7 +44,7 @@ impl Times {
             0 => Grid::instant(start),
             _ => checked(Grid::until(start, end, step))?,
         };
-        Ok((Self { start, end, step, lookback, subquery_step }, grid))
+        Ok((Self { start, end, step, lookback, subquery_step, max_resolution }, grid))
     }
 
     /// The time of an `@`.
@@ -105,7 +108,14 @@ mod tests {
     use crate::ast::Expr;
 
     fn times() -> Times {
-        Times { start: 0, end: 100_000, step: 10_000, lookback: 300_000, subquery_step: 60_000 }
+        Times {
+            start: 0,
+            end: 100_000,
+            step: 10_000,
+            lookback: 300_000,
+            subquery_step: 60_000,
+            max_resolution: 0,
+        }
     }
 
     fn subquery(range: i64, step: Option<i64>, offset: i64, at: Option<At>) -> Subquery {

@@ -100,8 +100,14 @@ mod tests {
 
     #[test]
     fn scalars_without_samples_are_numbers() {
-        let times =
-            Times { start: 0, end: 100_000, step: 10_000, lookback: 1, subquery_step: 60_000 };
+        let times = Times {
+            start: 0,
+            end: 100_000,
+            step: 10_000,
+            lookback: 1,
+            subquery_step: 60_000,
+            max_resolution: 0,
+        };
         let features = Features { experimental_functions: true };
         let value = |query: &str| constant(&parse(query, features).unwrap(), &times);
         assert_eq!(value("max_of(end() - start(), step() + range())"), Some(110.0));

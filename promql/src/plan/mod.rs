@@ -12,6 +12,7 @@ mod aggregate;
 mod axis;
 mod binary;
 mod call;
+mod downsampling;
 mod fault;
 mod histogram;
 mod invariant;

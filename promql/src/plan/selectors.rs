@@ -5,11 +5,12 @@ use std::sync::Arc;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::empty::EmptyExec;
 use engine::Result;
-use engine::model::{Aggregates, TimeRange};
+use engine::model::TimeRange;
 use engine::source::{Columns, Resolved, Roster, Select, SelectOptions, SeriesSource, run_schema};
 use futures::future::try_join_all;
 
 use super::axis::Times;
+use super::downsampling;
 use super::invariant::is_invariant;
 use crate::ast::{AggregateOp, BinaryOp, Call, Expr, Selector};
 use crate::exec::grid::Grid;
@@ -52,7 +53,7 @@ pub(crate) async fn resolve(
     options: &SelectOptions,
 ) -> Result<Selectors> {
     let mut found = Vec::new();
-    collect(expr, times, grid, Need::default(), &mut found)?;
+    collect(expr, times, grid, Need::NONE, &mut found)?;
     found.sort_by_key(|(id, _)| *id);
     let mut selects: Vec<Select> = Vec::new();
     let mut of_selector = Vec::with_capacity(found.len());
@@ -92,41 +93,47 @@ fn same(a: &Select, b: &Select) -> bool {
 
 /// What the expression above needs of a selector's samples.
 #[derive(Debug, Clone, Copy)]
-struct Need {
+struct Need<'a> {
     columns: Columns,
-    aggregates: Aggregates,
+    /// The function or aggregation right above, which says what stands for downsampled samples; empty
+    /// below an operator.
+    function: &'a str,
 }
 
-impl Default for Need {
-    fn default() -> Self {
-        Self { columns: Columns::Values, aggregates: Aggregates::AVERAGE }
+impl<'a> Need<'a> {
+    /// Nothing in particular: below an operator.
+    const NONE: Self = Self::values("");
+
+    const fn values(function: &'a str) -> Self {
+        Self { columns: Columns::Values, function }
     }
 }
-
-const PRESENCE: Need = Need { columns: Columns::Timestamps, aggregates: Aggregates::AVERAGE };
 
 /// Walks down with the steps at which each part is evaluated.
 fn collect(
     expr: &Expr,
     times: &Times,
     grid: Grid,
-    need: Need,
+    need: Need<'_>,
     found: &mut Vec<(usize, Select)>,
 ) -> Result<()> {
     let grid = evaluated_at(expr, grid);
     match expr {
         Expr::Number(_) | Expr::Text(_) => Ok(()),
         Expr::Instant(selector) => {
-            found.push(select(selector, times.windows(selector, times.lookback, grid), need));
+            let windows = times.windows(selector, times.lookback, grid);
+            found.push(select(selector, windows, need, times.max_resolution));
             Ok(())
         }
         Expr::Range(selector, range) => {
-            found.push(select(selector, times.windows(selector, *range, grid), need));
+            let windows = times.windows(selector, *range, grid);
+            let resolution = downsampling::within(times.max_resolution, need.function, *range);
+            found.push(select(selector, windows, need, resolution));
             Ok(())
         }
         Expr::Subquery(subquery) => {
             let inner = times.subquery_grid(subquery, grid)?;
-            collect(&subquery.expr, times, inner, Need::default(), found)
+            collect(&subquery.expr, times, inner, Need::values(need.function), found)
         }
         Expr::Call(call) => {
             let need = need_of_call(call);
@@ -134,19 +141,20 @@ fn collect(
         }
         Expr::Aggregate(aggregate) => {
             if let Some(param) = &aggregate.param {
-                collect(param, times, grid, Need::default(), found)?;
+                collect(param, times, grid, Need::NONE, found)?;
             }
             let presence = matches!(aggregate.op, AggregateOp::Count | AggregateOp::Group);
-            let need = if presence { PRESENCE } else { Need::default() };
+            let columns = if presence { Columns::Timestamps } else { Columns::Values };
+            let need = Need { columns, function: aggregate.op.name() };
             collect(&aggregate.expr, times, grid, need, found)
         }
         Expr::Binary(binary) => {
-            collect(&binary.left, times, grid, Need::default(), found)?;
+            collect(&binary.left, times, grid, Need::NONE, found)?;
             let presence = matches!(binary.op, BinaryOp::And | BinaryOp::Unless);
-            let need = if presence { PRESENCE } else { Need::default() };
-            collect(&binary.right, times, grid, need, found)
+            let columns = if presence { Columns::Timestamps } else { Columns::Values };
+            collect(&binary.right, times, grid, Need { columns, ..Need::NONE }, found)
         }
-        Expr::Negate(inner) => collect(inner, times, grid, Need::default(), found),
+        Expr::Negate(inner) => collect(inner, times, grid, Need::values(need.function), found),
     }
 }
 
@@ -156,28 +164,30 @@ pub(crate) fn evaluated_at(expr: &Expr, grid: Grid) -> Grid {
     if grid.steps > 1 && is_invariant(expr) { Grid::instant(grid.start) } else { grid }
 }
 
-fn need_of_call(call: &Call) -> Need {
-    match RangeFunction::from_name(call.function) {
-        Some(function) => Need {
-            columns: function.columns(),
-            aggregates: match function.counter() {
-                true => Aggregates::COUNTER,
-                false => Aggregates::AVERAGE,
-            },
-        },
-        None if matches!(call.function, "absent" | "absent_over_time" | "timestamp") => PRESENCE,
-        None => Need::default(),
-    }
+fn need_of_call(call: &Call) -> Need<'_> {
+    let columns = match RangeFunction::from_name(call.function) {
+        Some(function) => function.columns(),
+        None if matches!(call.function, "absent" | "absent_over_time" | "timestamp") => {
+            Columns::Timestamps
+        }
+        None => Columns::Values,
+    };
+    Need { columns, function: call.function }
 }
 
-fn select(selector: &Selector, windows: Windows, need: Need) -> (usize, Select) {
+fn select(
+    selector: &Selector,
+    windows: Windows,
+    need: Need<'_>,
+    max_resolution: i64,
+) -> (usize, Select) {
     let (min, max) = windows.span().unwrap_or((0, -1));
     let select = Select {
         matchers: selector.matchers.clone(),
         range: TimeRange::new(min, max),
         columns: need.columns,
-        aggregates: need.aggregates,
-        max_resolution: 0,
+        aggregates: downsampling::aggregates(max_resolution, need.function),
+        max_resolution,
     };
     (selector.id, select)
 }

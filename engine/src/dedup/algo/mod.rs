@@ -4,12 +4,14 @@ mod chain;
 mod coverage;
 mod interval;
 mod penalty;
+mod totals;
 
 use crate::source::DedupFunc;
 
 pub(crate) use coverage::{Lead, live, pick_paced};
 pub(crate) use interval::Pace;
 pub use penalty::lanes;
+pub use totals::{Total, pick_totals};
 
 /// One replica's samples of a series.
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,13 +1,24 @@
 //! The samples of one series out of pieces from several sources: pure functions on slices.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use arrow::array::StructArray;
 
+use crate::chunk::Encoding;
 use crate::dedup::{Pick, Replica, SETTLED, lanes, pick};
 use crate::merge::{Sorted, Taken, merge};
-use crate::model::is_stale;
+use crate::model::{TimeRange, is_stale};
 use crate::source::DedupFunc;
+
+/// The chunk that a piece is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Chunk<'a> {
+    /// Its encoding byte.
+    pub(super) encoding: u8,
+    /// The bytes that order it among chunks of equal bounds, if they are told.
+    pub(super) key: Option<&'a [u8]>,
+}
 
 /// Consecutive samples of one replica, from one source.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +30,8 @@ pub(super) struct Piece<'a> {
     /// Bounds: those of the samples, or of the chunk that they came from.
     pub(super) min: i64,
     pub(super) max: i64,
+    /// The chunk that it is, if the source has chunks.
+    pub(super) chunk: Option<Chunk<'a>>,
     /// Timestamps in ms, strictly ascending.
     pub(super) ts: &'a [i64],
     /// One a timestamp: of native histograms the sums; none if only timestamps were read and no stale
@@ -39,6 +52,28 @@ impl Histograms<'_> {
     /// Those from `start` to `end`.
     pub(super) fn slice(self, start: usize, end: usize) -> StructArray {
         self.all.slice(self.from + start, end - start)
+    }
+}
+
+impl<'a> Piece<'a> {
+    /// Whether its samples are downsampled ones.
+    pub(super) fn is_downsampled(&self) -> bool {
+        self.chunk.is_some_and(|chunk| chunk.encoding == Encoding::Aggregates.byte())
+    }
+
+    /// Takes off the samples outside of `range`.
+    pub(super) fn cut(&mut self, range: TimeRange) {
+        let from = self.ts.partition_point(|&t| t < range.min);
+        let to = self.ts.partition_point(|&t| t <= range.max).max(from);
+        self.ts = &self.ts[from..to];
+        self.values = self.values.map(|values| &values[from..to]);
+        let later = |h: Histograms<'a>| Histograms { from: h.from + from, ..h };
+        self.histograms = self.histograms.map(later);
+    }
+
+    /// The encoding and the bytes that order it among chunks of equal bounds, if they are told.
+    fn key(&self) -> Option<(u8, &[u8])> {
+        self.chunk.and_then(|chunk| chunk.key.map(|key| (chunk.encoding, key)))
     }
 }
 
@@ -68,24 +103,19 @@ pub(super) fn take(
 ) {
     out.clear();
     pieces.retain(|piece| !piece.ts.is_empty());
+    let downsampled = pieces.iter().any(Piece::is_downsampled);
+    let join = if downsampled { follow } else { join };
+    let in_order = |a: &Piece<'_>, b: &Piece<'_>| match downsampled {
+        true => chunk_order(a, b),
+        false => (a.ts[0], a.source).cmp(&(b.ts[0], b.source)),
+    };
     match dedup {
         None => {
-            pieces.sort_by_key(|piece| (piece.ts[0], piece.source));
+            pieces.sort_by(in_order);
             join(&numbered(pieces), scratch, out);
         }
         Some(DedupFunc::Penalty) => {
-            pieces.sort_by(|a, b| {
-                let key = |p: &Piece<'_>| (p.min, p.max);
-                key(a).cmp(&key(b)).then_with(|| data_order(b).cmp(&data_order(a)))
-            });
-            pieces.dedup_by(|later, kept| is_copy(later, kept));
-            let lanes = lanes(pieces.iter().map(|piece| (piece.min, piece.max)));
-            let count = lanes.iter().max().map_or(0, |max| max + 1);
-            let mut of_lane = vec![Vec::new(); count];
-            for (at, lane) in lanes.into_iter().enumerate() {
-                of_lane[lane].push(at);
-            }
-            let replicas = of_lane
+            let replicas = in_lanes(pieces)
                 .into_iter()
                 .map(|lane| {
                     let mut stretches = Vec::new();
@@ -97,7 +127,7 @@ pub(super) fn take(
             choose(DedupFunc::Penalty, pieces, replicas, scratch, out);
         }
         Some(func) => {
-            pieces.sort_by_key(|piece| (piece.replica, piece.ts[0], piece.source));
+            pieces.sort_by(|a, b| a.replica.cmp(&b.replica).then_with(|| in_order(a, b)));
             let all = numbered(pieces);
             let replicas = all
                 .chunk_by(|(_, a), (_, b)| a.replica == b.replica)
@@ -116,6 +146,31 @@ fn numbered<'a>(pieces: &[Piece<'a>]) -> Vec<(usize, Piece<'a>)> {
     pieces.iter().copied().enumerate().collect()
 }
 
+/// Deals `pieces` to lanes in which none overlap, as Thanos does with the chunks of all replicas:
+/// sorts them, drops copies, and returns which of them each lane has.
+pub(super) fn in_lanes(pieces: &mut Vec<Piece<'_>>) -> Vec<Vec<usize>> {
+    pieces.sort_by(chunk_order);
+    pieces.dedup_by(|later, kept| is_copy(later, kept));
+    let lanes = lanes(pieces.iter().map(|piece| (piece.min, piece.max)));
+    let count = lanes.iter().max().map_or(0, |max| max + 1);
+    let mut of_lane = vec![Vec::new(); count];
+    for (at, lane) in lanes.into_iter().enumerate() {
+        of_lane[lane].push(at);
+    }
+    of_lane
+}
+
+/// Thanos' order of chunks (`AggrChunk.Compare`): by bounds; of equal bounds raw ones first, and the
+/// greater bytes before the smaller ones. What is no chunk comes after.
+pub(super) fn chunk_order(a: &Piece<'_>, b: &Piece<'_>) -> Ordering {
+    (a.min, a.max).cmp(&(b.min, b.max)).then_with(|| match (a.key(), b.key()) {
+        (Some((a_is, a)), Some((b_is, b))) => a_is.cmp(&b_is).then_with(|| b.cmp(a)),
+        (Some(_), None) => Ordering::Less,
+        (None, Some(_)) => Ordering::Greater,
+        (None, None) => data_order(b).cmp(&data_order(a)),
+    })
+}
+
 /// What stands at the beginning of a chunk's bytes: how many samples, and the first value. (The
 /// first timestamps are equal where this decides.)
 fn data_order(piece: &Piece<'_>) -> (usize, u64) {
@@ -125,6 +180,9 @@ fn data_order(piece: &Piece<'_>) -> (usize, u64) {
 
 /// Whether two pieces are the same chunk, from two sources.
 fn is_copy(a: &Piece<'_>, b: &Piece<'_>) -> bool {
+    if let (Some(a_key), Some(b_key)) = (a.key(), b.key()) {
+        return (a.min, a.max) == (b.min, b.max) && a_key == b_key;
+    }
     let bits = |values: Option<&[f64]>, other: Option<&[f64]>| match (values, other) {
         (Some(a), Some(b)) => a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits()),
         (None, None) => true,
@@ -136,6 +194,20 @@ fn is_copy(a: &Piece<'_>, b: &Piece<'_>) -> bool {
         _ => false,
     };
     (a.min, a.max) == (b.min, b.max) && a.ts == b.ts && bits(a.values, b.values) && histograms
+}
+
+/// Chunks of one replica, in their order, as one sequence: each is read on behind the one before
+/// (`chunkSeriesIterator`). Where raw samples and those that stand for them overlap, no sample would
+/// be counted twice.
+fn follow(pieces: &[(usize, Piece<'_>)], _: &mut Scratch, out: &mut Vec<Stretch>) {
+    let mut passed = None;
+    for (at, piece) in pieces {
+        let start = piece.ts.partition_point(|&t| Some(t) <= passed);
+        if start < piece.ts.len() {
+            out.push(Stretch { piece: *at, start, end: piece.ts.len(), settle: SETTLED });
+        }
+        passed = passed.max(Some(piece.max));
+    }
 }
 
 /// Pieces of one replica, by their first timestamps, as one sequence: of equal timestamps that of the

@@ -20,7 +20,9 @@ use futures::Stream;
 
 use super::algo::{Piece, Scratch, Stretch, take};
 use super::inputs::{Input, Row, Stash};
+use super::totals;
 use super::union::Union;
+use crate::model::TimeRange;
 use crate::scan::frame::{properties, run_operator};
 use crate::scan::located::{BATCH_SAMPLES, list};
 use crate::scan::{Settling, left_out};
@@ -36,6 +38,9 @@ pub(super) struct Plan {
     names: Vec<String>,
     dedup: Option<DedupFunc>,
     counter: bool,
+    range: TimeRange,
+    /// Whether chunks reach beyond the range.
+    whole_chunks: bool,
 }
 
 impl Plan {
@@ -46,7 +51,8 @@ impl Plan {
         options: &SelectOptions,
     ) -> Self {
         let dedup = options.dedup.then_some(options.dedup_func);
-        Self { union, names, dedup, counter: select.counter() }
+        let (range, whole_chunks) = (select.range, select.whole_chunks());
+        Self { union, names, dedup, counter: select.counter(), range, whole_chunks }
     }
 }
 
@@ -180,8 +186,21 @@ impl Merging {
         for row in rows {
             pieces.extend(row.piece()?);
         }
-        take(self.plan.dedup, &mut pieces, &mut self.scratch, &mut self.stretches);
         let series = self.next as u32;
+        if self.plan.counter && pieces.iter().any(Piece::is_downsampled) {
+            // Totals of counters are floats, and only they are asked for with counters.
+            let before = self.rows.ts.len();
+            totals::read(self.plan.dedup, &mut pieces, self.plan.range, |t, value| {
+                self.rows.ts.push(t);
+                self.rows.values.push(value);
+            });
+            self.rows.close(series, self.rows.ts.len() - before, true);
+            return Ok(());
+        }
+        if self.plan.whole_chunks {
+            pieces.iter_mut().for_each(|piece| piece.cut(self.plan.range));
+        }
+        take(self.plan.dedup, &mut pieces, &mut self.scratch, &mut self.stretches);
         if let Some(mut runs) = self.runs.take() {
             self.add(series, &pieces, &mut runs)?;
             self.runs = Some(runs);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
-use arrow::array::{Array, AsArray, Int64Array, ListArray, RecordBatch, StructArray};
+use arrow::array::{
+    Array, AsArray, BinaryArray, Int64Array, ListArray, RecordBatch, StructArray, UInt8Array,
+};
 use arrow::datatypes::{Float64Type, Int64Type, UInt32Type};
 use datafusion::error::Result as DfResult;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
@@ -13,11 +15,11 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use futures::StreamExt;
 
-use super::algo::{Histograms, Piece};
+use super::algo::{Chunk, Histograms, Piece};
 use super::union::Place;
 use crate::block::histogram::HistogramColumns;
 use crate::source::histograms_of;
-use crate::source::pieces::{CHUNK_MAX, CHUNK_MIN};
+use crate::source::pieces::column;
 use crate::{Error, Result};
 
 /// How many batches of a partition are read ahead.
@@ -30,11 +32,41 @@ struct Batch {
     value: ListArray,
     /// Native histograms, where the child may have some.
     histogram: Option<(ListArray, StructArray)>,
-    /// Bounds of the chunks that the rows came from, where the child tells them.
-    bounds: Option<(Int64Array, Int64Array)>,
+    /// The chunks that the rows came from, where the child tells them.
+    chunks: Option<Chunks>,
     source: u32,
     bytes: usize,
     held: Arc<AtomicUsize>,
+}
+
+/// The columns of [`piece_schema`](crate::source::pieces::piece_schema) about chunks.
+#[derive(Debug)]
+struct Chunks {
+    min: Int64Array,
+    max: Int64Array,
+    encoding: UInt8Array,
+    key: BinaryArray,
+}
+
+impl Chunks {
+    fn of(batch: &RecordBatch) -> Option<Self> {
+        let column = |name| batch.column_by_name(name);
+        Some(Self {
+            min: column(column::MIN)?.as_primitive_opt()?.clone(),
+            max: column(column::MAX)?.as_primitive_opt()?.clone(),
+            encoding: column(column::ENCODING)?.as_primitive_opt()?.clone(),
+            key: column(column::KEY)?.as_binary_opt()?.clone(),
+        })
+    }
+
+    fn bounds(&self, at: usize) -> (i64, i64) {
+        (self.min.value(at), self.max.value(at))
+    }
+
+    fn chunk(&self, at: usize) -> Chunk<'_> {
+        let key = self.key.is_valid(at).then(|| self.key.value(at));
+        Chunk { encoding: self.encoding.value(at), key }
+    }
 }
 
 impl Drop for Batch {
@@ -76,13 +108,12 @@ impl Row {
         if values.is_some_and(|values| values.len() != ts.len()) {
             return Err(Error::internal("a run has other numbers of values and times"));
         }
-        let (min, max) = match &self.batch.bounds {
-            Some((min, max)) => (min.value(self.at), max.value(self.at)),
-            None => (first, last),
-        };
+        let chunks = self.batch.chunks.as_ref();
+        let (min, max) = chunks.map_or((first, last), |chunks| chunks.bounds(self.at));
+        let chunk = chunks.map(|chunks| chunks.chunk(self.at));
         let (replica, source) = (self.replica, self.batch.source);
         let histograms = histograms.map(|(place, all)| Histograms { all, from: place.start });
-        Ok(Some(Piece { replica, source, min, max, ts, values, histograms }))
+        Ok(Some(Piece { replica, source, min, max, chunk, ts, values, histograms }))
     }
 }
 
@@ -172,9 +203,6 @@ impl Input {
         }
         let list = |at: usize| batch.column(at).as_list_opt::<i32>().cloned().ok_or_else(wrong);
         let series = batch.column(0).as_primitive_opt::<UInt32Type>().ok_or_else(wrong)?;
-        let numbers =
-            |name: &str| batch.column_by_name(name)?.as_primitive_opt::<Int64Type>().cloned();
-        let bounds = numbers(CHUNK_MIN).zip(numbers(CHUNK_MAX));
         let histogram = histograms_of(batch)?.map(|(list, all)| (list.clone(), all.clone()));
         let bytes = batch.get_array_memory_size();
         stash.held.fetch_add(bytes, Ordering::Relaxed);
@@ -182,7 +210,7 @@ impl Input {
             ts: list(1)?,
             value: list(2)?,
             histogram,
-            bounds,
+            chunks: Chunks::of(batch),
             source: self.source,
             bytes,
             held: Arc::clone(&stash.held),

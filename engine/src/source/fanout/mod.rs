@@ -24,10 +24,17 @@
 //! Only then the replicas are made one ([`crate::dedup`]). `penalty` is Thanos' rule and takes
 //! Thanos' way: all pieces of a series, of whatever replica or source, are dealt to lanes in which
 //! none overlap, and the lanes are what it chooses from.
+//!
+//! # Downsampled samples
+//!
+//! One series may have raw samples from here and downsampled ones from there. Chunks of a replica that
+//! overlap are then read one behind the other, so that nothing counts twice, and a counter becomes a
+//! running total over all of them.
 
 mod algo;
 mod exec;
 mod inputs;
+mod totals;
 mod union;
 
 use std::future::Future;

@@ -3,7 +3,8 @@
 //! ```text
 //! answer       series, each with its chunks by time
 //! members      chunks that overlap in time are dealt to lanes; each lane is a member of the roster
-//! PiecesExec   decodes a member's chunks one after the other, one row a chunk
+//! PiecesExec   decodes a member's chunks one after the other, one row a chunk; of downsampled ones the
+//!              aggregates that the query asks for
 //! ```
 //!
 //! Two members of a roster may therefore have equal labels: copies of one series that overlap in
@@ -16,6 +17,7 @@
 //! [`Corrupt`](ErrorKind::Corrupt) error: resolve again, and the chunk is left out with a warning, or
 //! refused without partial response.
 
+mod rows;
 mod stream;
 
 use std::fmt;
@@ -27,15 +29,17 @@ use hashbrown::HashSet;
 use xxhash_rust::xxh64::xxh64;
 
 use super::arrange::Arrangement;
-use super::chunked::kind;
 use super::{
     ChunkedSeries, Columns, EncodedChunk, Resolved, Select, SelectOptions, SeriesKind,
     histogram_run_schema, run_schema,
 };
+use crate::chunk::{AggregateChunks, Encoding};
 use crate::dedup::lanes;
 use crate::model::{Labels, TimeRange};
 use crate::scan::cut;
 use crate::{Error, ErrorKind, Result};
+
+use self::rows::Reading;
 
 pub use stream::PiecesExec;
 
@@ -105,9 +109,7 @@ struct Pieces {
     /// In order of the roster.
     members: Vec<Member>,
     partitions: Vec<Range<u32>>,
-    range: TimeRange,
-    /// Whether some chunk has native histograms.
-    histograms: bool,
+    reading: Reading,
     damaged: Damaged,
     _held: Box<dyn Send + Sync>,
 }
@@ -118,17 +120,36 @@ impl fmt::Debug for Pieces {
     }
 }
 
-/// The columns of the bounds of the chunk that a row came from, in ms.
-pub(super) const CHUNK_MIN: &str = "chunk_min";
-pub(super) const CHUNK_MAX: &str = "chunk_max";
+/// Names of the columns that say which chunk a row came from.
+pub(super) mod column {
+    pub(in crate::source) const MIN: &str = "chunk_min";
+    pub(in crate::source) const MAX: &str = "chunk_max";
+    pub(in crate::source) const ENCODING: &str = "chunk_encoding";
+    pub(in crate::source) const KEY: &str = "chunk_key";
+}
 
-/// The schema of [`PiecesExec`]: run batches, with native histograms or without, and the bounds of
-/// the chunk that a row came from.
+/// The schema of [`PiecesExec`]: run batches, with native histograms or without, and the chunk that a
+/// row came from.
+///
+/// ```text
+/// chunk_min, chunk_max: Int64   its bounds in ms
+/// chunk_encoding: UInt8         its encoding byte; 255 where its samples are downsampled
+/// chunk_key: Binary             its bytes, or those of the aggregates asked for; null unless `penalty`
+///                               needs them, which orders chunks of equal bounds by them
+/// ```
+///
+/// Rows of counters out of downsampled samples are as [`Downsampled`](crate::chunk::Downsampled) says:
+/// a timestamp may repeat, and [`Select::whole_chunks`] tells whether rows reach beyond the range.
 pub fn piece_schema(histograms: bool) -> SchemaRef {
     let runs = if histograms { histogram_run_schema() } else { run_schema() };
     let mut fields: Vec<_> = runs.fields().iter().cloned().collect();
-    for name in [CHUNK_MIN, CHUNK_MAX] {
-        fields.push(Arc::new(Field::new(name, DataType::Int64, false)));
+    for (name, kind, nullable) in [
+        (column::MIN, DataType::Int64, false),
+        (column::MAX, DataType::Int64, false),
+        (column::ENCODING, DataType::UInt8, false),
+        (column::KEY, DataType::Binary, true),
+    ] {
+        fields.push(Arc::new(Field::new(name, kind, nullable)));
     }
     Arc::new(Schema::new(fields))
 }
@@ -136,13 +157,15 @@ pub fn piece_schema(histograms: bool) -> SchemaRef {
 /// The roster of an answer, without its replicas made one, and the plan of its samples.
 ///
 /// # Errors
-/// [`Unavailable`](ErrorKind::Unavailable) for damaged chunks without partial response.
+/// [`Unavailable`](ErrorKind::Unavailable) for damaged chunks without partial response;
+/// [`Invalid`](ErrorKind::Invalid) if the aggregates of `select` are not one value.
 pub fn resolve_pieces(
     answer: PieceAnswer,
     select: &Select,
     options: &SelectOptions,
 ) -> Result<Resolved> {
     let PieceAnswer { origin, series, mut warnings, damaged, held } = answer;
+    let reading = Reading::new(select, options, TimeRange::ALL)?;
     let known = damaged.snapshot();
     let mut members = Vec::with_capacity(series.len());
     let wanted = select.columns == Columns::Samples;
@@ -154,12 +177,17 @@ pub fn resolve_pieces(
             chunks.retain(|chunk| !known.contains(&hash(chunk)));
             left_out += before - chunks.len();
         }
-        if chunks.is_empty() {
-            continue;
-        }
-        let kind = kind(&chunks);
+        let all = chunks.len();
+        let kind = match (all, chunks.iter().filter(|chunk| is_float(chunk)).count()) {
+            (0, _) => continue,
+            (all, floats) if all == floats => SeriesKind::Float,
+            (_, 0) => SeriesKind::Histogram,
+            _ => SeriesKind::Mixed,
+        };
         histograms += usize::from(kind != SeriesKind::Float);
-        chunks.retain(|chunk| wanted || chunk.encoding.is_float());
+        // Aggregates of native histograms are not read.
+        let read = |c: &EncodedChunk| wanted && c.encoding != Encoding::Aggregates;
+        chunks.retain(|chunk| is_float(chunk) || read(chunk));
         in_order(&mut chunks);
         members.extend(dealt(chunks).into_iter().map(|chunks| Member {
             labels: labels.clone(),
@@ -183,11 +211,21 @@ pub fn resolve_pieces(
     let mut slots: Vec<Option<Member>> = members.into_iter().map(Some).collect();
     let members = arrangement.order.iter().filter_map(|&at| slots[at as usize].take()).collect();
     let partitions = cut(roster.len(), |at| roster.samples(at), options.partitions);
-    let range = select.range;
-    let histograms = wanted && histograms > 0;
-    let pieces = Pieces { origin, members, partitions, range, histograms, damaged, _held: held };
+    let reading = reading.with_histograms(wanted && histograms > 0);
+    let pieces = Pieces { origin, members, partitions, reading, damaged, _held: held };
     let runs = Arc::new(PiecesExec::new(Arc::new(pieces)));
     Ok(Resolved { roster: Arc::new(roster), runs, warnings })
+}
+
+/// Whether the samples of a chunk are floats, or stand for floats. One that is no chunk turns out
+/// damaged when it is read.
+fn is_float(chunk: &EncodedChunk) -> bool {
+    match chunk.encoding {
+        Encoding::Aggregates => {
+            AggregateChunks::parse(&chunk.bytes).map_or(true, |chunks| chunks.is_float())
+        }
+        encoding => encoding.is_float(),
+    }
 }
 
 /// Chunks in Thanos' order (`AggrChunk.Compare`: data descends), each once.

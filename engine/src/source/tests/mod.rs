@@ -1,6 +1,7 @@
 //! The source on blocks of the real writer, against what was written.
 
 mod damage;
+mod downsampled;
 mod fanout;
 mod fixture;
 mod histograms;

@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::chunk::Encoding;
-use engine::model::{Labels, TimeRange};
+use bytes::Bytes;
+use engine::chunk::{AggregateChunks, Encoding};
+use engine::model::{Aggregate, Labels, TimeRange};
 use engine::source::{ChunkBuffer, ChunkedSeries, EncodedChunk, SelectOptions};
 use engine::{Error, ErrorKind, Result};
 use proto::thanos::chunk::Encoding as WireEncoding;
 use proto::thanos::series_response::Result as Frame;
-use proto::thanos::{AggrChunk, Series, SeriesResponse};
+use proto::thanos::{AggrChunk, Chunk, Series, SeriesResponse};
 use tonic::Streaming;
 use xxhash_rust::xxh64::xxh64;
 
@@ -41,6 +42,8 @@ pub(super) struct Frames<'a> {
     pub(super) timeout: Duration,
     /// Whether nothing may be missing.
     pub(super) strict: bool,
+    /// Whether aggregates of downsampled samples may come.
+    pub(super) downsampled: bool,
 }
 
 impl Frames<'_> {
@@ -120,7 +123,7 @@ impl Received<'_> {
         let mut chunks = Vec::with_capacity(series.chunks.len());
         let mut bytes = 0;
         for chunk in series.chunks {
-            let chunk = encoded(chunk)
+            let chunk = encoded(chunk, self.frames.downsampled)
                 .map_err(|what| self.frames.fault(format!("series {labels}: {what}")))?;
             bytes += chunk.bytes.len() + OVERHEAD;
             chunks.push(chunk);
@@ -150,27 +153,86 @@ impl Received<'_> {
 }
 
 /// A chunk as it is buffered; the error says what is wrong with it.
-fn encoded(chunk: AggrChunk) -> Result<EncodedChunk, String> {
+fn encoded(chunk: AggrChunk, downsampled: bool) -> Result<EncodedChunk, String> {
     let range = TimeRange::new(chunk.min_time, chunk.max_time);
     let within = |what: &str| format!("a chunk from {} to {}: {what}", range.min, range.max);
     if range.is_empty() {
         return Err(within("it ends before it begins"));
     }
-    let Some(raw) = chunk.raw else {
-        let parts = [chunk.count, chunk.sum, chunk.min, chunk.max, chunk.counter];
-        return Err(within(match parts.iter().any(Option::is_some) {
-            true => "it is downsampled, but raw samples were asked for",
-            false => "it is empty",
-        }));
-    };
-    let encoding = match WireEncoding::try_from(raw.r#type) {
+    if let Some(raw) = chunk.raw {
+        let (encoding, bytes) = data(raw).map_err(|what| within(&what))?;
+        return Ok(EncodedChunk { range, encoding, bytes });
+    }
+    let parts = [
+        (Aggregate::Count, chunk.count),
+        (Aggregate::Sum, chunk.sum),
+        (Aggregate::Min, chunk.min),
+        (Aggregate::Max, chunk.max),
+        (Aggregate::Counter, chunk.counter),
+    ];
+    if parts.iter().all(|(_, part)| part.is_none()) {
+        return Err(within("it is empty"));
+    }
+    if !downsampled {
+        return Err(within("it is downsampled, but raw samples were asked for"));
+    }
+    let mut chunks = AggregateChunks::default();
+    for (aggregate, part) in parts {
+        let Some(part) = part else { continue };
+        let (encoding, bytes) =
+            data(part).map_err(|what| within(&format!("{aggregate:?}: {what}")))?;
+        chunks.set(aggregate, encoding, bytes);
+    }
+    Ok(EncodedChunk { range, encoding: Encoding::Aggregates, bytes: chunks.encode() })
+}
+
+/// The encoding and the bytes of a chunk on the wire, whose hash is checked.
+fn data(chunk: Chunk) -> Result<(Encoding, Bytes), String> {
+    let encoding = match WireEncoding::try_from(chunk.r#type) {
         Ok(WireEncoding::Xor) => Encoding::Xor,
         Ok(WireEncoding::Histogram) => Encoding::Histogram,
         Ok(WireEncoding::FloatHistogram) => Encoding::FloatHistogram,
-        Err(_) => return Err(within(&format!("unknown encoding {}", raw.r#type))),
+        Err(_) => return Err(format!("unknown encoding {}", chunk.r#type)),
     };
-    if raw.hash != 0 && raw.hash != xxh64(&raw.data, 0) {
-        return Err(within("its bytes have another hash than it says"));
+    if chunk.hash != 0 && chunk.hash != xxh64(&chunk.data, 0) {
+        return Err("its bytes have another hash than it says".to_owned());
     }
-    Ok(EncodedChunk { range, encoding, bytes: raw.data })
+    Ok((encoding, chunk.data))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(kind: i32, hash: u64) -> Option<Chunk> {
+        Some(Chunk { r#type: kind, data: Bytes::from_static(b"data"), hash })
+    }
+
+    /// Each aggregate in its place; one with wrong bytes is named.
+    #[test]
+    fn aggregates_are_kept_together() {
+        let right = xxh64(b"data", 0);
+        let chunk = AggrChunk {
+            max_time: 9,
+            count: part(0, right),
+            counter: part(2, 0),
+            ..AggrChunk::default()
+        };
+        let kept = encoded(chunk.clone(), true).unwrap();
+        assert_eq!((kept.encoding, kept.range), (Encoding::Aggregates, TimeRange::new(0, 9)));
+        let parts = AggregateChunks::parse(&kept.bytes).unwrap();
+        let kinds = Aggregate::ALL.map(|aggregate| parts.get(aggregate).map(|(kind, _)| kind));
+        let (count, counter) = (Some(Encoding::Xor), Some(Encoding::FloatHistogram));
+        assert_eq!(kinds, [count, None, None, None, counter]);
+        let error = encoded(chunk.clone(), false).unwrap_err();
+        assert!(error.contains("it is downsampled"), "{error}");
+        let wrong = AggrChunk { counter: part(0, right + 1), ..chunk.clone() };
+        let error = encoded(wrong, true).unwrap_err();
+        assert!(error.contains("Counter: its bytes have another hash"), "{error}");
+        let unknown = AggrChunk { sum: part(7, 0), ..chunk };
+        let error = encoded(unknown, true).unwrap_err();
+        assert_eq!(error, "a chunk from 0 to 9: Sum: unknown encoding 7");
+        let empty = AggrChunk { max_time: 9, ..AggrChunk::default() };
+        assert_eq!(encoded(empty, true).unwrap_err(), "a chunk from 0 to 9: it is empty");
+    }
 }

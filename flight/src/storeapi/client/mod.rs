@@ -124,6 +124,17 @@ impl StoreApi {
         }
     }
 
+    /// A request for the samples of `select`: raw ones, and aggregates where it allows a coarser
+    /// resolution.
+    fn samples_request(&self, select: &Select, options: &SelectOptions) -> SeriesRequest {
+        let mut request = self.request(&select.matchers, select.range, options);
+        if select.max_resolution > 0 {
+            request.max_resolution_window = select.max_resolution;
+            request.aggregates.extend(select.aggregates.iter().map(wire::aggregate));
+        }
+        request
+    }
+
     /// The series of a request, with what could not be read.
     async fn call(
         &self,
@@ -131,6 +142,7 @@ impl StoreApi {
         options: &SelectOptions,
     ) -> Result<answer::Answer> {
         let strict = !options.partial_response;
+        let downsampled = request.max_resolution_window > 0;
         let mut client = self.client.clone();
         let began = self.in_time(client.series(request)).await?;
         let stream = began.map_err(|status| failure(&self.address, &status, strict))?;
@@ -138,6 +150,7 @@ impl StoreApi {
             address: &self.address,
             timeout: self.settings.response_timeout,
             strict,
+            downsampled,
         };
         frames.receive(stream.into_inner(), options, &self.settings.budget).await
     }
@@ -185,7 +198,7 @@ impl SeriesSource for StoreApi {
     /// Replicas stay apart, whatever `options` say: several endpoints are made one by a
     /// [`FanoutSource`](engine::source::FanoutSource).
     async fn resolve(&self, select: &Select, options: &SelectOptions) -> Result<Resolved> {
-        let request = self.request(&select.matchers, select.range, options);
+        let request = self.samples_request(select, options);
         let answer = self.call(request, options).await?;
         let answer = PieceAnswer {
             origin: self.address.to_string(),
@@ -202,7 +215,7 @@ impl SeriesSource for StoreApi {
         select: &Select,
         options: &SelectOptions,
     ) -> Result<ResolvedParts> {
-        let request = self.request(&select.matchers, select.range, options);
+        let request = self.samples_request(select, options);
         let answer = self.call(request, options).await?;
         let held = Box::new(answer.lease);
         Ok(kept_parts(answer.series, select.range, answer.warnings, held))

@@ -1,9 +1,9 @@
 //! Between our values and Thanos' messages.
 
-use engine::model::{Labels, MatchOp, Matcher, TimeRange};
+use engine::model::{Aggregate, Labels, MatchOp, Matcher, TimeRange};
 use engine::{Error, ErrorKind};
 use proto::thanos::label_matcher::Type;
-use proto::thanos::{LabelMatcher, ZLabelSet};
+use proto::thanos::{Aggr, LabelMatcher, ZLabelSet};
 use tonic::{Code, Status};
 
 /// What Prometheus takes for the beginning and the end of time, in ms (`infMinTime`, `infMaxTime` of
@@ -30,6 +30,18 @@ pub(crate) fn matchers(matchers: &[Matcher]) -> Vec<LabelMatcher> {
         }
     };
     matchers.iter().map(wire).collect()
+}
+
+/// The number of an aggregate.
+pub(super) fn aggregate(aggregate: Aggregate) -> i32 {
+    let wire = match aggregate {
+        Aggregate::Count => Aggr::Count,
+        Aggregate::Sum => Aggr::Sum,
+        Aggregate::Min => Aggr::Min,
+        Aggregate::Max => Aggr::Max,
+        Aggregate::Counter => Aggr::Counter,
+    };
+    wire.into()
 }
 
 pub(super) fn times(range: TimeRange) -> (i64, i64) {

@@ -21,6 +21,7 @@ fn request(query: &str, evaluation: Evaluation) -> QueryRequest {
         evaluation,
         lookback: Duration::from_secs(300),
         default_subquery_step: Duration::from_secs(60),
+        max_resolution: Duration::ZERO,
         timeout: Duration::from_secs(60),
         limit: 0,
         select: SelectOptions::default(),

@@ -4,6 +4,7 @@
 // Build it with -tags slicelabels: Thanos looks into label sets as slices.
 //
 //	storeapi write -out DIR -labels a=b,c=d    write a block of series from stdin
+//	storeapi downsample -dir DIR -block ID     downsample a block, beside it
 //	storeapi store -bucket DIR                 serve the blocks of a folder; prints its address
 //	storeapi query -endpoints ADDR,ADDR        answer queries from stdin
 //	storeapi series -endpoint ADDR             get series, and tell how much came how fast
@@ -17,17 +18,18 @@ import (
 )
 
 var commands = map[string]func(args []string) error{
-	"certs":  certs,
-	"query":  queries,
-	"remote": remote,
-	"series": fetch,
-	"store":  serve,
-	"write":  write,
+	"certs":      certs,
+	"downsample": downsampled,
+	"query":      queries,
+	"remote":     remote,
+	"series":     fetch,
+	"store":      serve,
+	"write":      write,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: storeapi certs|query|remote|series|store|write")
+		fmt.Fprintln(os.Stderr, "usage: storeapi certs|downsample|query|remote|series|store|write")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

@@ -36,6 +36,10 @@ type question struct {
 	Step          int64    `json:"step"`
 	Dedup         bool     `json:"dedup"`
 	ReplicaLabels []string `json:"replica_labels"`
+	// In milliseconds: the coarsest resolution wanted (0 is raw), and how far selectors look back (0
+	// is the engine's five minutes).
+	MaxResolution int64 `json:"max_resolution"`
+	Lookback      int64 `json:"lookback"`
 }
 
 // answer is one line of the output. Values are bits, so that NaN and -0 compare.
@@ -146,13 +150,14 @@ func answerAll(answered func(question) answer) error {
 
 func ask(engine *promql.Engine, creator query.QueryableCreator, q question) answer {
 	ctx := context.Background()
-	queryable := creator(q.Dedup, q.ReplicaLabels, nil, 0, true, false, nil, query.NoopSeriesStatsReporter)
+	queryable := creator(q.Dedup, q.ReplicaLabels, nil, q.MaxResolution, true, false, nil, query.NoopSeriesStatsReporter)
+	options := promql.NewPrometheusQueryOpts(false, time.Duration(q.Lookback)*time.Millisecond)
 	var running promql.Query
 	var err error
 	if q.Step == 0 {
-		running, err = engine.NewInstantQuery(ctx, queryable, nil, q.Query, time.UnixMilli(q.End))
+		running, err = engine.NewInstantQuery(ctx, queryable, options, q.Query, time.UnixMilli(q.End))
 	} else {
-		running, err = engine.NewRangeQuery(ctx, queryable, nil, q.Query,
+		running, err = engine.NewRangeQuery(ctx, queryable, options, q.Query,
 			time.UnixMilli(q.Start), time.UnixMilli(q.End), time.Duration(q.Step)*time.Millisecond)
 	}
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/prometheus/common/promslog"
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/value"
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
@@ -22,10 +24,10 @@ import (
 	"github.com/thanos-io/thanos/pkg/block/metadata"
 )
 
-// series is one line of the input.
+// series is one line of the input: samples are timestamps and values; null is the stale marker.
 type series struct {
 	Labels  map[string]string `json:"labels"`
-	Samples [][2]float64      `json:"samples"`
+	Samples [][2]*float64     `json:"samples"`
 }
 
 type sample struct {
@@ -59,7 +61,14 @@ func write(args []string) error {
 		}
 		samples := make([]chunks.Sample, 0, len(s.Samples))
 		for _, pair := range s.Samples {
-			samples = append(samples, sample{int64(pair[0]), pair[1]})
+			if pair[0] == nil {
+				return errors.New("a sample without a timestamp")
+			}
+			v := math.Float64frombits(value.StaleNaN)
+			if pair[1] != nil {
+				v = *pair[1]
+			}
+			samples = append(samples, sample{int64(*pair[0]), v})
 		}
 		all = append(all, storage.NewListSeries(labels.FromMap(s.Labels), samples))
 	}

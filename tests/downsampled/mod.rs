@@ -1,0 +1,7 @@
+//! Downsampled samples: blocks that Thanos' compactor code makes, served by Thanos' store code, asked
+//! through `stoa query` and through Thanos' querier code. What both make of them after dedup by penalty
+//! is equal, bit for bit.
+
+mod answers;
+mod place;
+mod questions;
