@@ -1,5 +1,6 @@
 //! The files of a configuration: read, unpacked, written, hashed. Blocking.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{Read, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -33,13 +34,17 @@ fn open(path: &Path) -> Result<File> {
     File::open(path).map_err(failed(path))
 }
 
-/// The configuration at `path`, unpacked if it is gzip.
+/// The configuration at `path`, as it is kept.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>> {
-    let text = bounded(open(path)?, path)?;
-    if !text.starts_with(&GZIP) {
-        return Ok(text);
+    bounded(open(path)?, path)
+}
+
+/// What was read at `path`, unpacked if it is gzip.
+pub(super) fn unpacked<'a>(kept: &'a [u8], path: &Path) -> Result<Cow<'a, [u8]>> {
+    if !kept.starts_with(&GZIP) {
+        return Ok(Cow::Borrowed(kept));
     }
-    bounded(MultiGzDecoder::new(text.as_slice()), path)
+    bounded(MultiGzDecoder::new(kept), path).map(Cow::Owned)
 }
 
 fn bounded(input: impl Read, path: &Path) -> Result<Vec<u8>> {
@@ -71,16 +76,18 @@ pub(super) fn replace(path: &Path, text: &[u8]) -> Result<()> {
 }
 
 fn read_as_it_is(path: &Path) -> Option<Vec<u8>> {
-    bounded(open(path).ok()?, path).ok()
+    read(path).ok()
 }
 
 /// SHA-256 over `0xff path 0xff content` of the configuration and of all files below the rule
-/// folders, in the order of their names.
-pub(super) fn hash(config: Option<&Path>, rule_dirs: &[PathBuf]) -> Result<Hash> {
+/// folders, in the order of their names. The configuration is what was read of it: by now its file
+/// may have another content, which nobody has been told of.
+pub(super) fn hash(config: Option<(&Path, &[u8])>, rule_dirs: &[PathBuf]) -> Result<Hash> {
     let mut hash = Sha256::new();
     let mut left = MAX_RULES;
-    if let Some(config) = config {
-        add(&mut hash, config, &mut left)?;
+    if let Some((path, kept)) = config {
+        name(&mut hash, path);
+        hash.update(kept);
     }
     for dir in rule_dirs {
         let root = std::fs::canonicalize(dir).map_err(failed(dir))?;
@@ -118,11 +125,15 @@ fn list(root: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-fn add(hash: &mut Sha256, path: &Path, left: &mut u64) -> Result<()> {
-    let mut file = open(path)?;
+fn name(hash: &mut Sha256, path: &Path) {
     hash.update([0xff]);
     hash.update(path.as_os_str().as_bytes());
     hash.update([0xff]);
+}
+
+fn add(hash: &mut Sha256, path: &Path, left: &mut u64) -> Result<()> {
+    let mut file = open(path)?;
+    name(hash, path);
     let mut buffer = vec![0; 64 << 10];
     loop {
         let read = file.read(&mut buffer).map_err(failed(path))?;
@@ -133,5 +144,24 @@ fn add(hash: &mut Sha256, path: &Path, left: &mut u64) -> Result<()> {
             Error::invalid(format!("{}: more than {MAX_RULES} bytes of rules", path.display()))
         })?;
         hash.update(&buffer[..read]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file that is swapped between reading and hashing would never reach the server.
+    #[test]
+    fn what_is_hashed_is_what_was_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("prometheus.yaml");
+        let hash_of = |kept: &[u8]| hash(Some((&path, kept)), &[]).unwrap();
+        std::fs::write(&path, "one").unwrap();
+        let one = read(&path).unwrap();
+        let told = hash_of(&one);
+        std::fs::write(&path, "two").unwrap();
+        assert_eq!(hash_of(&one), told);
+        assert_ne!(hash_of(&read(&path).unwrap()), told);
     }
 }

@@ -141,8 +141,10 @@ impl Reloader {
         let settings = Arc::clone(&self.settings);
         let expansion_errors = self.metrics.expansion_errors.clone();
         tokio::task::spawn_blocking(move || {
+            let mut read = None;
             if let Some(config) = &settings.config_file {
-                let text = input::read(config)?;
+                let kept = read.insert((config.as_path(), input::read(config)?)).1.as_slice();
+                let text = input::unpacked(kept, config)?;
                 if let Some(output) = &settings.output_file {
                     let variable = |name: &str| std::env::var_os(name);
                     let expanded = expand(&text, variable);
@@ -151,7 +153,8 @@ impl Reloader {
                     input::replace(output, &expanded)?;
                 }
             }
-            input::hash(settings.config_file.as_deref(), &settings.rule_dirs)
+            let read = read.as_ref().map(|(config, kept)| (*config, kept.as_slice()));
+            input::hash(read, &settings.rule_dirs)
         })
         .await
         .map_err(|e| Error::internal("reading a configuration").with_source(e))?
