@@ -7,7 +7,7 @@ use ingest::sidecar::shipper::{RECORD_FILE, Record};
 use serde_json::Value;
 
 use super::place::{NAMES, Place, Role};
-use super::samples::{Samples, add_block, of_store};
+use super::samples::{Samples, add_block, assert_same, of_store};
 
 impl Place {
     /// The end of the newest block of each replica that the store has, if it has some of both.
@@ -48,13 +48,7 @@ impl Place {
                 add_block(&mut wanted, block, &self.external(replica));
             }
             let got = of_store(self.grpc[Role::Store.at()], NAMES[replica], end).await;
-            for (labels, samples) in &wanted {
-                assert!(
-                    got.get(labels) == Some(samples),
-                    "{labels}: other samples than Prometheus'"
-                );
-            }
-            assert_eq!(got.len(), wanted.len(), "series");
+            assert_same(&got, &wanted);
             self.each_block_once(&finished).await;
         }
         self.all_ready().await;

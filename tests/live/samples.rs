@@ -32,6 +32,7 @@ pub(super) fn add_block(all: &mut Samples, block: &Path, external: &Labels) {
                 let before = series.as_mut().expect("a series").insert(ts, bits);
                 assert!(before.is_none(), "Prometheus has {ts} in two blocks");
             }
+            // The target has no native histograms.
             _ => panic!("not a float sample: {line}"),
         }
     }
@@ -42,7 +43,25 @@ fn text(hex: &str) -> String {
     String::from_utf8((0..hex.len()).step_by(2).map(byte).collect()).expect("UTF-8")
 }
 
-/// What a store gives for a replica before the time `end`; a sample comes once.
+/// Fails with the first series that differs, and how many of its samples do.
+pub(super) fn assert_same(got: &Samples, wanted: &Samples) {
+    for (labels, wanted) in wanted {
+        let got = got.get(labels).unwrap_or_else(|| panic!("{labels} is missing"));
+        let missing: Vec<_> = wanted.iter().filter(|(ts, _)| !got.contains_key(ts)).collect();
+        let others: Vec<_> = got.iter().filter(|(ts, bits)| wanted.get(ts) != Some(bits)).collect();
+        assert!(
+            missing.is_empty() && others.is_empty(),
+            "{labels}, {} samples: {} are missing: {missing:?}, {} are others: {others:?}",
+            wanted.len(),
+            missing.len(),
+            others.len()
+        );
+    }
+    assert_eq!(got.len(), wanted.len(), "series");
+}
+
+/// What a store gives for a replica before the time `end`; a sample comes once. Its chunks are whole,
+/// and may reach beyond what was asked for.
 pub(super) async fn of_store(grpc: SocketAddr, replica: &str, end: i64) -> Samples {
     let client = StoreClient::connect(format!("http://{grpc}")).await.expect("gRPC");
     let matcher = LabelMatcher { r#type: 0, name: "replica".into(), value: replica.to_owned() };
@@ -69,7 +88,8 @@ pub(super) async fn of_store(grpc: SocketAddr, replica: &str, end: i64) -> Sampl
                 let raw = chunk.raw.expect("raw data");
                 let mut floats = Floats::default();
                 floats.decode(Encoding::Xor, &raw.data).expect("a chunk of Prometheus");
-                for (&ts, value) in floats.ts().iter().zip(floats.values()) {
+                let within = floats.ts().iter().zip(floats.values()).filter(|(ts, _)| **ts < end);
+                for (&ts, value) in within {
                     let before = samples.insert(ts, value.to_bits());
                     assert!(before.is_none(), "{labels} {ts} comes twice");
                 }
