@@ -69,12 +69,6 @@ impl Windows {
         whole as f64 + nanos as f64 / 1e9
     }
 
-    /// The timestamps that any window can hold, both ends included; `None` without windows.
-    pub fn span(&self) -> Option<(i64, i64)> {
-        let last = self.grid.steps.checked_sub(1)?;
-        Some((self.start(0).saturating_add(1), self.end(last)))
-    }
-
     /// Calls `visit(k, first..end)` for each window in order: the samples `ts[first..end]` lie in it.
     ///
     /// Positions only move forward, so the whole costs one pass over `ts` at most; where samples are

@@ -1,5 +1,6 @@
 //! Times: the steps of a query and of its subqueries, and the windows of its selectors.
 
+use engine::model::TimeRange;
 use engine::{Error, ErrorKind, Result};
 
 use crate::ast::{At, Selector, Subquery};
@@ -45,6 +46,33 @@ impl Times {
             _ => checked(Grid::until(start, end, step))?,
         };
         Ok((Self { start, end, step, lookback, subquery_step, max_resolution }, grid))
+    }
+
+    /// What the storage is asked for, so that a selector can look back `range` ms whenever it is
+    /// evaluated in `evaluated` (`getTimeRangesForSelector` in promql/engine.go). It may begin before
+    /// the first window: which samples are left of two replicas depends on where reading begins.
+    pub(crate) fn read(&self, selector: &Selector, range: i64, evaluated: TimeRange) -> TimeRange {
+        let TimeRange { min, max } = self.before(selector.at, selector.offset, evaluated);
+        TimeRange::new(min.saturating_sub(range).saturating_add(1), max)
+    }
+
+    /// When the expression of a subquery may be evaluated, if the subquery is evaluated in
+    /// `evaluated`: from the beginning of its range on, though its first step may be later
+    /// (`subqueryTimes` in promql/engine.go).
+    pub(crate) fn subquery_evaluated(
+        &self,
+        subquery: &Subquery,
+        evaluated: TimeRange,
+    ) -> TimeRange {
+        let TimeRange { min, max } = self.before(subquery.at, subquery.offset, evaluated);
+        TimeRange::new(min.saturating_sub(subquery.range), max)
+    }
+
+    /// The times that `@` and `offset` make of `evaluated`.
+    fn before(&self, at: Option<At>, offset: i64, evaluated: TimeRange) -> TimeRange {
+        let TimeRange { min, max } =
+            self.at(at).map_or(evaluated, |time| TimeRange::new(time, time));
+        TimeRange::new(min.saturating_sub(offset), max.saturating_sub(offset))
     }
 
     /// The time of an `@`.
@@ -139,6 +167,22 @@ mod tests {
             let grid = times().subquery_grid(&subquery, parent).unwrap();
             assert_eq!((grid.start, grid.steps), (start, steps), "{subquery:?}");
         }
+    }
+
+    /// 100 s to 120 s, 30 s before, then the range of the selector within.
+    #[test]
+    fn reading_begins_with_the_range_of_a_subquery() {
+        let evaluated = TimeRange::new(100_000, 120_000);
+        let selector = |offset, at| Selector { id: 0, matchers: Vec::new(), offset, at };
+        let inner = times().subquery_evaluated(&subquery(30_000, Some(20_000), 0, None), evaluated);
+        assert_eq!(inner, TimeRange::new(70_000, 120_000));
+        let read = |selector| times().read(&selector, 5_000, inner);
+        assert_eq!(read(selector(0, None)), TimeRange::new(65_001, 120_000));
+        assert_eq!(read(selector(1_000, None)), TimeRange::new(64_001, 119_000));
+        assert_eq!(read(selector(1_000, Some(At::Start))), TimeRange::new(-5_999, -1_000));
+        let fixed = subquery(30_000, None, 10_000, Some(At::End));
+        let inner = times().subquery_evaluated(&fixed, evaluated);
+        assert_eq!(inner, TimeRange::new(60_000, 90_000));
     }
 
     #[test]

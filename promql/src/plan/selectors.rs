@@ -14,7 +14,7 @@ use super::downsampling;
 use super::invariant::is_invariant;
 use crate::ast::{AggregateOp, BinaryOp, Call, Expr, Selector};
 use crate::exec::grid::Grid;
-use crate::functions::{RangeFunction, Windows};
+use crate::functions::RangeFunction;
 
 /// The series of each selector, by its number.
 #[derive(Debug)]
@@ -53,7 +53,8 @@ pub(crate) async fn resolve(
     options: &SelectOptions,
 ) -> Result<Selectors> {
     let mut found = Vec::new();
-    collect(expr, times, grid, Need::NONE, &mut found)?;
+    let at = Evaluated { grid, times: TimeRange::new(grid.start, grid.end()) };
+    collect(expr, times, at, Need::NONE, &mut found)?;
     found.sort_by_key(|(id, _)| *id);
     let mut selects: Vec<Select> = Vec::new();
     let mut of_selector = Vec::with_capacity(found.len());
@@ -109,52 +110,62 @@ impl<'a> Need<'a> {
     }
 }
 
+/// When a part of a query is evaluated.
+#[derive(Debug, Clone, Copy)]
+struct Evaluated {
+    grid: Grid,
+    /// Its steps lie in here.
+    times: TimeRange,
+}
+
 /// Walks down with the steps at which each part is evaluated.
 fn collect(
     expr: &Expr,
     times: &Times,
-    grid: Grid,
+    at: Evaluated,
     need: Need<'_>,
     found: &mut Vec<(usize, Select)>,
 ) -> Result<()> {
-    let grid = evaluated_at(expr, grid);
+    let at = Evaluated { grid: evaluated_at(expr, at.grid), ..at };
     match expr {
         Expr::Number(_) | Expr::Text(_) => Ok(()),
         Expr::Instant(selector) => {
-            let windows = times.windows(selector, times.lookback, grid);
-            found.push(select(selector, windows, need, times.max_resolution));
+            let range = read(times, selector, times.lookback, at);
+            found.push(select(selector, range, need, times.max_resolution));
             Ok(())
         }
         Expr::Range(selector, range) => {
-            let windows = times.windows(selector, *range, grid);
             let resolution = downsampling::within(times.max_resolution, need.function, *range);
-            found.push(select(selector, windows, need, resolution));
+            found.push(select(selector, read(times, selector, *range, at), need, resolution));
             Ok(())
         }
         Expr::Subquery(subquery) => {
-            let inner = times.subquery_grid(subquery, grid)?;
+            let inner = Evaluated {
+                grid: times.subquery_grid(subquery, at.grid)?,
+                times: times.subquery_evaluated(subquery, at.times),
+            };
             collect(&subquery.expr, times, inner, Need::values(need.function), found)
         }
         Expr::Call(call) => {
             let need = need_of_call(call);
-            call.args.iter().try_for_each(|arg| collect(arg, times, grid, need, found))
+            call.args.iter().try_for_each(|arg| collect(arg, times, at, need, found))
         }
         Expr::Aggregate(aggregate) => {
             if let Some(param) = &aggregate.param {
-                collect(param, times, grid, Need::NONE, found)?;
+                collect(param, times, at, Need::NONE, found)?;
             }
             let presence = matches!(aggregate.op, AggregateOp::Count | AggregateOp::Group);
             let columns = if presence { Columns::Timestamps } else { Columns::Values };
             let need = Need { columns, function: aggregate.op.name() };
-            collect(&aggregate.expr, times, grid, need, found)
+            collect(&aggregate.expr, times, at, need, found)
         }
         Expr::Binary(binary) => {
-            collect(&binary.left, times, grid, Need::NONE, found)?;
+            collect(&binary.left, times, at, Need::NONE, found)?;
             let presence = matches!(binary.op, BinaryOp::And | BinaryOp::Unless);
             let columns = if presence { Columns::Timestamps } else { Columns::Values };
-            collect(&binary.right, times, grid, Need { columns, ..Need::NONE }, found)
+            collect(&binary.right, times, at, Need { columns, ..Need::NONE }, found)
         }
-        Expr::Negate(inner) => collect(inner, times, grid, Need::values(need.function), found),
+        Expr::Negate(inner) => collect(inner, times, at, Need::values(need.function), found),
     }
 }
 
@@ -175,16 +186,23 @@ fn need_of_call(call: &Call) -> Need<'_> {
     Need { columns, function: call.function }
 }
 
+/// What a selector that looks back `range` ms reads: nothing if it is never evaluated.
+fn read(times: &Times, selector: &Selector, range: i64, at: Evaluated) -> TimeRange {
+    match at.grid.steps {
+        0 => TimeRange::new(0, -1),
+        _ => times.read(selector, range, at.times),
+    }
+}
+
 fn select(
     selector: &Selector,
-    windows: Windows,
+    range: TimeRange,
     need: Need<'_>,
     max_resolution: i64,
 ) -> (usize, Select) {
-    let (min, max) = windows.span().unwrap_or((0, -1));
     let select = Select {
         matchers: selector.matchers.clone(),
-        range: TimeRange::new(min, max),
+        range,
         columns: need.columns,
         aggregates: downsampling::aggregates(max_resolution, need.function),
         max_resolution,
