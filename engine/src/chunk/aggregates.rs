@@ -76,10 +76,8 @@ impl AggregateChunks {
 
     /// How many samples the headers claim: of the aggregate that claims most.
     pub fn samples(&self) -> usize {
-        let claimed = |(_, data): &(Encoding, Bytes)| {
-            data.first_chunk::<2>().map_or(0, |count| usize::from(u16::from_be_bytes(*count)))
-        };
-        self.parts.iter().flatten().map(claimed).max().unwrap_or(0)
+        let parts = self.parts.iter().flatten();
+        parts.filter_map(|(encoding, data)| encoding.claimed_samples(data)).max().unwrap_or(0)
     }
 
     /// The bytes of the aggregate chunk, without framing.

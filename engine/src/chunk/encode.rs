@@ -1,7 +1,7 @@
 //! Columns into XOR chunks, byte for byte as Prometheus writes them (`tsdb/chunkenc/xor.go`), cut
 //! where Prometheus' head cuts them (`tsdb/head_append.go`).
 
-use super::writer::BitWriter;
+use super::writer::{BitWriter, in_range, low};
 use crate::model::TimeRange;
 
 /// A chunk with more bytes takes no further sample (`MaxBytesPerXORChunkBeforeAppend`).
@@ -176,16 +176,4 @@ pub(super) fn put_value(
         bits.put(head << 13 | 0b11 << 11 | place, n + 13);
     }
     bits.put(xor >> window.trailing, window.width);
-}
-
-/// The range of `n` bits is `-(2^(n-1)-1) ..= 2^(n-1)` (`bitRange`).
-#[inline(always)]
-pub(super) fn in_range(value: i64, n: u32) -> bool {
-    let half = 1i64 << (n - 1);
-    -half < value && value <= half
-}
-
-#[inline(always)]
-pub(super) fn low(value: i64, n: u32) -> u64 {
-    value as u64 & ((1 << n) - 1)
 }

@@ -85,6 +85,17 @@ impl Encoding {
     pub fn is_float(self) -> bool {
         matches!(self, Self::Xor | Self::Xor2)
     }
+
+    /// How many samples the header of a chunk claims, one chunk of [`AggregateChunks`] at a time;
+    /// `None` if it has no header.
+    pub(crate) fn claimed_samples(self, chunk: &[u8]) -> Option<usize> {
+        let word = u16::from_be_bytes(*chunk.first_chunk()?);
+        Some(usize::from(match self {
+            // The first two bits tell of counter resets.
+            Self::HistogramSt | Self::FloatHistogramSt => word & 0x3fff,
+            _ => word,
+        }))
+    }
 }
 
 /// Decoded float samples of one series, in order of time. Buffers keep their capacity.
@@ -164,11 +175,9 @@ impl Floats {
         chunk: &[u8],
         check: impl FnOnce(&[i64]) -> Result<()>,
     ) -> Result<()> {
-        let header = chunk.first_chunk::<2>();
-        let Some(header) = header else {
+        let Some(count) = encoding.claimed_samples(chunk) else {
             return Err(Error::corrupt(format!("chunk of {} bytes has no header", chunk.len())));
         };
-        let count = usize::from(u16::from_be_bytes(*header));
         // Every sample after the second takes a bit at least.
         if count > chunk.len() * 8 {
             return Err(Error::corrupt(format!(

@@ -3,7 +3,6 @@
 //! Bits are gathered in a word and leave it eight bytes at a time.
 
 use super::bits::VARBIT_WIDTHS;
-use super::encode::{in_range, low};
 
 /// A stream of bits that is being written into a buffer. What does not fit is dropped and counted
 /// all the same, so the caller makes the buffer long enough beforehand.
@@ -109,6 +108,18 @@ impl<'a> BitWriter<'a> {
         }
         length
     }
+}
+
+/// The range of `n` bits is `-(2^(n-1)-1) ..= 2^(n-1)` (`bitRange`).
+#[inline(always)]
+pub(super) fn in_range(value: i64, n: u32) -> bool {
+    let half = 1i64 << (n - 1);
+    -half < value && value <= half
+}
+
+#[inline(always)]
+pub(super) fn low(value: i64, n: u32) -> u64 {
+    value as u64 & ((1 << n) - 1)
 }
 
 #[cfg(test)]

@@ -14,7 +14,6 @@ use super::{
 };
 use crate::block::BlockMeta;
 use crate::catalog::Catalog;
-use crate::chunk::whole_windows;
 use crate::dedup::DedupExec;
 use crate::merge::MergeExec;
 use crate::model::{ABSENT, Labels, Matcher, TimeRange};
@@ -170,9 +169,8 @@ impl SeriesSource for BucketSource {
         wanted: &Select,
         options: &SelectOptions,
     ) -> Result<ResolvedParts> {
-        let apart = SelectOptions { dedup: false, ..options.clone() };
-        let wanted = Select { range: whole_windows(wanted.range), ..wanted.clone() };
-        let (roster, plan, warnings) = self.plan(&wanted, &apart).await?;
+        let (roster, plan, warnings) =
+            self.plan(&wanted.in_whole_windows(), &options.apart()).await?;
         let roster = Arc::new(roster);
         let parts = Parts::Runs(Arc::new(BlockParts { plan, roster: Arc::clone(&roster) }));
         Ok(ResolvedParts::one(roster, parts, warnings))
@@ -211,7 +209,7 @@ impl SeriesSource for BucketSource {
             }
         }
         let mut names: Vec<String> = names.into_iter().map(str::to_owned).collect();
-        names.retain(|name| !is_removed(name, options));
+        names.retain(|name| options.keeps(name));
         Ok(Listing::new(names, limit, warnings))
     }
 
@@ -224,7 +222,7 @@ impl SeriesSource for BucketSource {
         limit: usize,
     ) -> Result<Listing<String>> {
         let (selected, warnings) = self.select(matchers, range, options).await?;
-        if is_removed(name, options) {
+        if !options.keeps(name) {
             return Ok(Listing::new(Vec::new(), limit, warnings));
         }
         let mut values: HashSet<&str> = HashSet::new();
@@ -250,10 +248,4 @@ impl SeriesSource for BucketSource {
         let values = values.into_iter().map(str::to_owned).collect();
         Ok(Listing::new(values, limit, warnings))
     }
-}
-
-/// Whether deduplicated series lack the label `name`: neither it nor its values are listed then, as
-/// in Thanos (`WithoutReplicaLabels` of `LabelNames` and `LabelValues`).
-fn is_removed(name: &str, options: &SelectOptions) -> bool {
-    options.dedup && options.replica_labels.iter().any(|label| label == name)
 }

@@ -138,6 +138,11 @@ impl Select {
         self.counter() && self.max_resolution > 0
     }
 
+    /// The same, of [whole windows](crate::chunk::whole_windows).
+    pub(crate) fn in_whole_windows(&self) -> Self {
+        Self { range: whole_windows(self.range), ..self.clone() }
+    }
+
     /// The value that stands for downsampled samples.
     ///
     /// # Errors
@@ -205,6 +210,17 @@ impl SelectOptions {
     pub fn dropped(&self) -> &[String] {
         if self.dedup { &self.replica_labels } else { &[] }
     }
+
+    /// Whether series keep the label `name`. One that is taken off is not listed either, nor are its
+    /// values, as in Thanos (`WithoutReplicaLabels` of `LabelNames` and `LabelValues`).
+    pub fn keeps(&self, name: &str) -> bool {
+        !self.dropped().iter().any(|label| label == name)
+    }
+
+    /// The same, with replicas apart.
+    pub(crate) fn apart(&self) -> Self {
+        Self { dedup: false, ..self.clone() }
+    }
 }
 
 /// A selector's series, and the plan that streams their samples.
@@ -248,9 +264,8 @@ pub trait SeriesSource: std::fmt::Debug + Send + Sync {
         select: &Select,
         options: &SelectOptions,
     ) -> Result<ResolvedParts> {
-        let apart = SelectOptions { dedup: false, ..options.clone() };
-        let select = Select { range: whole_windows(select.range), ..select.clone() };
-        let Resolved { roster, runs, warnings } = self.resolve(&select, &apart).await?;
+        let select = select.in_whole_windows();
+        let Resolved { roster, runs, warnings } = self.resolve(&select, &options.apart()).await?;
         Ok(ResolvedParts::one(roster, Parts::Whole(runs), warnings))
     }
 

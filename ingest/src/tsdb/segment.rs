@@ -125,16 +125,16 @@ impl<'a> ChunkReader<'a> {
 
     /// The chunk that was `number` in the window.
     pub(super) fn chunk(&self, number: usize) -> (Encoding, &[u8]) {
-        let (encoding, range) = &self.chunks[number];
-        (*encoding, &self.data[range.clone()])
+        let (encoding, range) = self.place(number);
+        (encoding, &self.data[range])
     }
 
-    /// The data of the window's chunks, and where in it the chunk that was `number` lies.
+    /// The data of the window's chunks.
     pub(super) fn data(&self) -> &[u8] {
         &self.data
     }
 
-    /// As above.
+    /// How the chunk that was `number` is encoded, and where in the data it lies.
     pub(super) fn place(&self, number: usize) -> (Encoding, Range<usize>) {
         self.chunks[number].clone()
     }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::answer;
 use super::blocks::clock;
 use super::millis;
-use super::stores::{self, Stores};
+use super::stores::{self, Stores, set};
 
 /// A target that every replica scrapes.
 const TARGET: &str = r#"up{job="node"}"#;
@@ -195,12 +195,6 @@ impl Data {
             .map(|row| Ok(Sample { labels: row.metric, value: row.value.1.parse()? }))
             .collect()
     }
-}
-
-/// A label set as PromQL writes it.
-pub(super) fn set(labels: &BTreeMap<String, String>) -> String {
-    let labels = labels.iter().map(|(name, value)| format!("{name}={value:?}"));
-    format!("{{{}}}", labels.collect::<Vec<_>>().join(", "))
 }
 
 fn push(text: &mut String, title: &str, samples: &[Sample]) {

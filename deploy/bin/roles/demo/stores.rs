@@ -6,8 +6,6 @@ use std::fmt::Write as _;
 use anyhow::{Context, ensure};
 use serde::Deserialize;
 
-use super::ask::set;
-
 /// One endpoint.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -53,6 +51,12 @@ pub(super) fn text(stores: &Stores, url: &str) -> String {
         }
     }
     text.trim_end().to_owned()
+}
+
+/// A label set as PromQL writes it.
+pub(super) fn set(labels: &BTreeMap<String, String>) -> String {
+    let labels = labels.iter().map(|(name, value)| format!("{name}={value:?}"));
+    format!("{{{}}}", labels.collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]

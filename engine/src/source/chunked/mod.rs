@@ -51,10 +51,23 @@ pub struct EncodedChunk {
 impl EncodedChunk {
     /// How many samples its header claims.
     pub fn samples(&self) -> usize {
-        if self.encoding == Encoding::Aggregates {
-            return AggregateChunks::parse(&self.bytes).map_or(0, |chunks| chunks.samples());
+        match self.encoding {
+            Encoding::Aggregates => {
+                AggregateChunks::parse(&self.bytes).map_or(0, |chunks| chunks.samples())
+            }
+            encoding => encoding.claimed_samples(&self.bytes).unwrap_or(0),
         }
-        self.bytes.first_chunk::<2>().map_or(0, |count| usize::from(u16::from_be_bytes(*count)))
+    }
+
+    /// Whether its samples are floats, or stand for floats. One that is no chunk turns out damaged
+    /// when it is read.
+    pub(crate) fn is_float(&self) -> bool {
+        match self.encoding {
+            Encoding::Aggregates => {
+                AggregateChunks::parse(&self.bytes).map_or(true, |chunks| chunks.is_float())
+            }
+            encoding => encoding.is_float(),
+        }
     }
 }
 
@@ -156,11 +169,11 @@ impl ChunkBuffer {
         options: &SelectOptions,
         warnings: Vec<String>,
     ) -> Result<Resolved> {
-        let dropped: &[String] = if options.dedup { &options.replica_labels } else { &[] };
+        let dropped = options.dropped();
         let mut buffer = self;
         if !dropped.is_empty() {
             for one in &mut buffer.series {
-                one.labels = one.labels.filter(|name| !dropped.iter().any(|d| d == name));
+                one.labels = one.labels.filter(|name| options.keeps(name));
             }
         }
         let series = overlapping(buffer.series(), select.range);
@@ -216,7 +229,7 @@ fn in_order(chunks: &mut Vec<EncodedChunk>) {
 
 /// What kind of samples the chunks of a series have.
 pub(super) fn kind(chunks: &[EncodedChunk]) -> SeriesKind {
-    let floats = chunks.iter().filter(|chunk| chunk.encoding.is_float()).count();
+    let floats = chunks.iter().filter(|chunk| chunk.is_float()).count();
     match floats {
         0 => SeriesKind::Histogram,
         all if all == chunks.len() => SeriesKind::Float,

@@ -36,8 +36,7 @@ pub(super) fn unite(
     apart: &SelectOptions,
     options: &SelectOptions,
 ) -> Result<(Roster, Union)> {
-    let is_replica =
-        |name: &str| options.dedup && options.replica_labels.iter().any(|label| label == name);
+    let is_replica = |name: &str| !options.keeps(name);
     let mut known: HashMap<Labels, u32> = HashMap::new();
     let mut sets: Vec<Labels> = Vec::new();
     let mut about: Vec<(SeriesKind, u64)> = Vec::new();

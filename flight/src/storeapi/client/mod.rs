@@ -176,11 +176,6 @@ pub(crate) fn strategy(partial_response: bool) -> PartialResponseStrategy {
     }
 }
 
-/// Labels that deduplicated series lack.
-fn dropped(options: &SelectOptions) -> &[String] {
-    if options.dedup { &options.replica_labels } else { &[] }
-}
-
 /// A limit on the wire: one more than wanted, or none.
 fn wire_limit(limit: usize) -> i64 {
     match limit {
@@ -232,16 +227,14 @@ impl SeriesSource for StoreApi {
         request.skip_chunks = true;
         // As Thanos asks: blocks of any resolution know their series.
         request.max_resolution_window = i64::MAX;
-        let dropped = dropped(options);
-        if dropped.is_empty() && limit > 0 {
+        let all = options.dropped().is_empty();
+        if all {
             request.limit = wire_limit(limit);
         }
         let answer = self.call(request, options).await?;
-        let kept = |labels: Labels| {
-            if dropped.is_empty() {
-                return labels;
-            }
-            labels.filter(|name| !dropped.iter().any(|label| label == name))
+        let kept = |labels: Labels| match all {
+            true => labels,
+            false => labels.filter(|name| options.keeps(name)),
         };
         let series = answer.series.into_iter().map(|series| kept(series.labels)).collect();
         Ok(Listing::new(series, limit, answer.warnings))
@@ -255,7 +248,7 @@ impl SeriesSource for StoreApi {
         limit: usize,
     ) -> Result<Listing<String>> {
         let (start, end) = wire::times(range);
-        let dropped = dropped(options);
+        let dropped = options.dropped();
         let removes = self.facts().without_replica_labels;
         let request = LabelNamesRequest {
             partial_response_disabled: !options.partial_response,
@@ -272,7 +265,7 @@ impl SeriesSource for StoreApi {
         let strict = !options.partial_response;
         let answer = answer.map_err(|status| failure(&self.address, &status, strict))?.into_inner();
         let mut names = answer.names;
-        names.retain(|name| !dropped.contains(name));
+        names.retain(|name| options.keeps(name));
         Ok(Listing::new(names, limit, wire::warnings(answer.warnings)))
     }
 
@@ -284,7 +277,7 @@ impl SeriesSource for StoreApi {
         options: &SelectOptions,
         limit: usize,
     ) -> Result<Listing<String>> {
-        if dropped(options).iter().any(|label| label == name) {
+        if !options.keeps(name) {
             return Ok(Listing::default());
         }
         let (start, end) = wire::times(range);

@@ -249,8 +249,7 @@ impl SeriesSource for RemoteRead {
             let own = self.prometheus.series(&matchers, range, ask).await?;
             own.into_iter().map(|own| own.overlay(&external)).collect()
         };
-        let kept = |name: &str| !options.dropped().iter().any(|dropped| dropped == name);
-        let full = full.into_iter().map(|labels| labels.filter(kept));
+        let full = full.into_iter().map(|labels| labels.filter(|name| options.keeps(name)));
         Ok(Listing::new(full.collect(), limit, Vec::new()))
     }
 
@@ -274,7 +273,7 @@ impl SeriesSource for RemoteRead {
         if !names.is_empty() {
             names.extend(external.iter().map(|label| label.name.to_string()));
         }
-        names.retain(|name| !options.dropped().contains(name));
+        names.retain(|name| options.keeps(name));
         Ok(Listing::new(names, limit, Vec::new()))
     }
 
@@ -291,7 +290,7 @@ impl SeriesSource for RemoteRead {
         let Checked::Ask(matchers) = check(matchers, &external) else {
             return Ok(Listing::default());
         };
-        if range.is_empty() || options.dropped().iter().any(|dropped| dropped == name) {
+        if range.is_empty() || !options.keeps(name) {
             return Ok(Listing::default());
         }
         let values = match external.get(name) {
