@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::place::{labels, three_days};
 use super::questions::{Question, questions};
 use crate::fanout::{ask, endpoints, querier, warnings};
-use crate::storeapi::endpoint::Kind;
+use crate::storeapi::endpoint::{Endpoint, Kind};
 use crate::storeapi::querier::ask as ask_thanos;
 use crate::support::Server;
 
@@ -83,30 +83,33 @@ async fn of_stoa(server: &Server, question: &Question) -> Option<Vec<Series>> {
     Some(series)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn stoa_makes_of_downsampled_samples_what_thanos_makes() {
-    let blocks = three_days();
-    let store = blocks.serve(Kind::Thanos, &[]).await;
-    let address = store.grpc.to_string();
-    let questions = questions(900);
+/// An answer, if the query has one.
+type Answer = Option<Vec<Series>>;
+
+async fn by_thanos(store: &Endpoint, questions: &[Question]) -> Vec<Answer> {
     let lines: Vec<String> =
         questions.iter().map(|q| serde_json::to_string(q).expect("JSON")).collect();
-    let own = [format!("-endpoints={address}")];
-    let expected = ask_thanos(&own, &lines).expect("Thanos over Thanos");
-    let expected: Vec<Option<Vec<Series>>> = expected.iter().map(|line| of_thanos(line)).collect();
-    let answered = expected.iter().flatten().filter(|series| !series.is_empty()).count();
-    assert!(answered >= 500, "{answered} answers have samples");
-    let mut flags = endpoints([address.as_str()]);
+    let flags = [format!("-endpoints={}", store.grpc)];
+    let answers = ask_thanos(&flags, &lines).expect("Thanos' querier");
+    answers.iter().map(|line| of_thanos(line)).collect()
+}
+
+async fn by_stoa(flags: &[String], questions: &[Question]) -> Vec<Answer> {
+    let mut flags = flags.to_vec();
     flags.push("--deduplication.func=penalty".to_owned());
     let server = querier(&flags).await;
+    let mut answers = Vec::with_capacity(questions.len());
+    for question in questions {
+        answers.push(of_stoa(&server, question).await);
+    }
+    answers
+}
+
+fn assert_equal(who: &str, questions: &[Question], expected: &[Answer], got: &[Answer]) {
     let mut other = Vec::new();
-    for (question, expected) in questions.iter().zip(&expected) {
-        let got = of_stoa(&server, question).await;
-        // A subquery is read from its first step on, by Thanos from the beginning of its range; which
-        // replica `penalty` begins with depends on it.
-        let begins_elsewhere = question.dedup && question.query.contains(":7m]");
-        if got != *expected && !begins_elsewhere {
-            let what = match (expected, &got) {
+    for (question, (expected, got)) in questions.iter().zip(expected.iter().zip(got)) {
+        if got != expected {
+            let what = match (expected, got) {
                 (Some(expected), Some(got)) => difference(expected, got),
                 _ => format!("answered: {}, by Thanos: {}", got.is_some(), expected.is_some()),
             };
@@ -114,7 +117,29 @@ async fn stoa_makes_of_downsampled_samples_what_thanos_makes() {
         }
     }
     let first = &other[..other.len().min(5)];
-    assert!(other.is_empty(), "{} of {} differ: {first:#?}", other.len(), questions.len());
+    assert!(other.is_empty(), "{who}: {} of {} differ: {first:#?}", other.len(), questions.len());
+}
+
+/// Thanos' querier over Thanos' store is what all others are measured by.
+#[tokio::test(flavor = "multi_thread")]
+async fn stoa_makes_of_downsampled_samples_what_thanos_makes() {
+    let blocks = three_days();
+    let questions = questions(900);
+    let thanos = blocks.serve(Kind::Thanos, &[]).await;
+    let in_place = blocks.serve(Kind::InPlace, &[]).await;
+    let expected = by_thanos(&thanos, &questions).await;
+    let answered = expected.iter().flatten().filter(|series| !series.is_empty()).count();
+    assert!(answered >= 500, "{answered} answers have samples");
+    let got = by_thanos(&in_place, &questions).await;
+    assert_equal("Thanos' querier over Stoa's store", &questions, &expected, &got);
+    let over = |store: &Endpoint| endpoints([store.grpc.to_string().as_str()]);
+    for (who, flags) in [
+        ("Stoa's querier over Thanos' store", over(&thanos)),
+        ("Stoa's querier over Stoa's store", over(&in_place)),
+        ("Stoa's querier over the bucket", vec![format!("--objstore.config={}", blocks.bucket())]),
+    ] {
+        assert_equal(who, &questions, &expected, &by_stoa(&flags, &questions).await);
+    }
 }
 
 /// The first series that is not equal, and where.

@@ -164,6 +164,11 @@ impl Blocks {
         folder(self.bucket.path())
     }
 
+    /// The bucket of the native blocks, as YAML.
+    pub(crate) fn bucket(&self) -> String {
+        folder(self.native())
+    }
+
     /// Starts a server of the blocks; `flags` are for Stoa's.
     pub(crate) async fn serve(&self, kind: Kind, flags: &[&str]) -> Endpoint {
         match kind {
@@ -180,7 +185,7 @@ impl Blocks {
                 start("store", &own, flags, kind, Behind::Nothing).await
             }
             Kind::InPlace => {
-                let own = [format!("--objstore.config={}", folder(self.native()))];
+                let own = [format!("--objstore.config={}", self.bucket())];
                 start("store", &own, flags, kind, Behind::Nothing).await
             }
             Kind::Beside => {

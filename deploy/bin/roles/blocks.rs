@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::bucket::{Bucket, BucketMetrics};
-use engine::catalog::{Catalog, CatalogMetrics, CatalogSettings};
+use engine::catalog::{Candidate, Catalog, CatalogMetrics, CatalogSettings, choose};
 use engine::model::TimeRange;
 use engine::scan::BlockCache;
 use engine::source::{
     BlockMetadata, BucketSource, Child, Children, FanoutSource, MetadataSource, SeriesSource,
 };
 use flight::http::Readiness;
-use ingest::native::NativeCatalog;
+use ingest::native::{NativeCatalog, NativeSource};
 use prometheus_client::registry::Registry;
 use tokio_util::sync::CancellationToken;
 
@@ -30,19 +30,63 @@ pub(crate) struct Blocks {
 /// The blocks of a bucket as sources: those of Stoa, and each native one that is read in place.
 #[derive(Debug)]
 struct BlockSources {
-    stoa: Child,
+    catalog: Arc<Catalog>,
+    stoa: BucketSource,
     native: Arc<NativeCatalog>,
 }
 
+impl BlockSources {
+    /// Stoa's blocks and those of `native` that answer for `range`.
+    fn chosen(
+        &self,
+        mut native: Vec<Arc<NativeSource>>,
+        range: TimeRange,
+        max_resolution: i64,
+    ) -> (BucketSource, Vec<Arc<NativeSource>>) {
+        native.retain(|block| {
+            let meta = block.meta();
+            meta.resolution_ms() <= max_resolution && meta.range().overlaps(&range)
+        });
+        if native.iter().all(|block| block.meta().resolution_ms() == 0) {
+            return (self.stoa.clone(), native);
+        }
+        let snapshot = self.catalog.snapshot();
+        let of_stoa = snapshot.blocks.iter().map(|meta| Candidate {
+            labels: &meta.thanos.labels,
+            resolution: meta.thanos.downsample.resolution,
+            range: meta.range(),
+        });
+        let of_native = native.iter().map(|block| Candidate {
+            labels: block.meta().labels(),
+            resolution: block.meta().resolution_ms(),
+            range: block.meta().range(),
+        });
+        let candidates: Vec<Candidate<'_>> = of_stoa.chain(of_native).collect();
+        let chosen = choose(&candidates, range, max_resolution);
+        let (of_stoa, of_native) = chosen.split_at(snapshot.blocks.len());
+        let ids = snapshot.blocks.iter().map(|meta| meta.ulid).zip(of_stoa);
+        let left_out = ids.filter(|(_, chosen)| !**chosen).map(|(id, _)| id).collect();
+        let native = native.into_iter().zip(of_native).filter(|(_, chosen)| **chosen);
+        (self.stoa.without(left_out), native.map(|(block, _)| block).collect())
+    }
+}
+
 impl Children for BlockSources {
-    fn children(&self, _: TimeRange, _: i64) -> Vec<Child> {
-        let native = self.native.sources().into_iter().map(|source| Child {
+    fn children(&self, range: TimeRange, max_resolution: i64) -> Vec<Child> {
+        let (stoa, native) = self.chosen(self.native.sources(), range, max_resolution);
+        let stoa = Child {
+            name: "bucket".to_owned(),
+            source: Arc::new(stoa),
+            deduplicates: true,
+            remote: false,
+        };
+        let native = native.into_iter().map(|source| Child {
             name: format!("block {}", source.meta().ulid),
             source,
             deduplicates: false,
             remote: false,
         });
-        std::iter::once(self.stoa.clone()).chain(native).collect()
+        std::iter::once(stoa).chain(native).collect()
     }
 
     fn missing(&self) -> Vec<String> {
@@ -70,14 +114,9 @@ impl Blocks {
 
     /// The sources that there are.
     pub(crate) fn children(&self) -> Arc<dyn Children> {
-        let stoa = BucketSource::new(Arc::clone(&self.catalog), self.cache.clone());
-        let stoa = Child {
-            name: "bucket".to_owned(),
-            source: Arc::new(stoa),
-            deduplicates: true,
-            remote: false,
-        };
-        Arc::new(BlockSources { stoa, native: Arc::clone(&self.native) })
+        let (catalog, native) = (Arc::clone(&self.catalog), Arc::clone(&self.native));
+        let stoa = BucketSource::new(Arc::clone(&catalog), self.cache.clone());
+        Arc::new(BlockSources { catalog, stoa, native })
     }
 
     /// All of them as one.

@@ -20,6 +20,7 @@ mod covered;
 mod listing;
 mod md5;
 mod metrics;
+mod resolution;
 mod selector;
 mod survey;
 
@@ -37,6 +38,7 @@ use crate::model::TimeRange;
 use crate::{Error, ErrorKind, Result};
 
 pub use metrics::CatalogMetrics;
+pub use resolution::{Candidate, choose};
 pub use selector::BlockSelector;
 pub use survey::{Survey, Surveyed};
 

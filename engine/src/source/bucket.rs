@@ -12,7 +12,7 @@ use super::{
     Extent, Listing, Parts, Resolved, ResolvedParts, Roster, RunParts, Select, SelectOptions,
     SeriesSource,
 };
-use crate::block::BlockMeta;
+use crate::block::{BlockId, BlockMeta};
 use crate::catalog::Catalog;
 use crate::dedup::DedupExec;
 use crate::merge::MergeExec;
@@ -35,6 +35,7 @@ const OPENING: usize = 16;
 pub struct BucketSource {
     catalog: Arc<Catalog>,
     cache: BlockCache,
+    left_out: Arc<HashSet<BlockId>>,
 }
 
 /// Open blocks, and what of the bucket is missing.
@@ -46,7 +47,13 @@ struct Opened {
 impl BucketSource {
     /// The blocks that `catalog` lists, kept open by `cache`.
     pub fn new(catalog: Arc<Catalog>, cache: BlockCache) -> Self {
-        Self { catalog, cache }
+        Self { catalog, cache, left_out: Arc::default() }
+    }
+
+    /// The same without the blocks `left_out`: others answer for their times.
+    #[must_use]
+    pub fn without(&self, left_out: HashSet<BlockId>) -> Self {
+        Self { left_out: Arc::new(left_out), ..self.clone() }
     }
 
     /// Opens the raw blocks that overlap `range`.
@@ -57,7 +64,9 @@ impl BucketSource {
             missing(&mut warnings, options, format!("block {}: {}", aside.block, aside.reason))?;
         }
         let wanted = |meta: &&Arc<BlockMeta>| {
-            meta.thanos.downsample.resolution == 0 && meta.range().overlaps(&range)
+            meta.thanos.downsample.resolution == 0
+                && meta.range().overlaps(&range)
+                && !self.left_out.contains(&meta.ulid)
         };
         let metas: Vec<Arc<BlockMeta>> = snapshot.blocks.iter().filter(wanted).cloned().collect();
         let mut opened = stream::iter(metas)

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::{EncodedChunk, Roster};
-use crate::Result;
+use crate::{Error, Result};
 
 /// A selector's series at each source that has some, and how their samples are read.
 #[derive(Debug, Clone, Default)]
@@ -62,4 +62,14 @@ pub trait RunParts: fmt::Debug + Send + Sync {
 pub trait ChunkParts: fmt::Debug + Send + Sync {
     /// The chunks of each of `series` (indices into the roster, ascending), by time.
     async fn part(&self, series: &[u32]) -> Result<Vec<Vec<EncodedChunk>>>;
+
+    /// Takes note that one of the chunks is damaged, as `error` says; returns what the reader is told.
+    fn damaged(&self, error: Error) -> Error {
+        error
+    }
+
+    /// How many bytes stay in memory as long as the chunks can be read.
+    fn held(&self) -> usize {
+        0
+    }
 }

@@ -24,8 +24,8 @@ const LONGEST_MARK: u64 = 1 << 20;
 /// The native blocks of a bucket, kept up to date by [`NativeCatalog::sync`].
 ///
 /// Left out are blocks without `meta.json` (they are being written or removed) or external labels,
-/// outside the settings' range, marked for deletion longer ago than the delay, with all sources
-/// inside a block of Stoa or inside another native one, and downsampled ones.
+/// outside the settings' range, marked for deletion longer ago than the delay, and with all sources
+/// inside a block of Stoa or inside another native one of the same resolution.
 #[derive(Debug)]
 pub struct NativeCatalog {
     bucket: Bucket,
@@ -178,26 +178,26 @@ fn sources(meta: &TsdbMeta) -> HashSet<BlockId> {
     }
 }
 
-/// The raw blocks that are read, by time.
+/// Blocks of one resolution (ms) under equal external labels.
+type Group = (i64, BTreeMap<String, String>);
+
+/// The blocks that are read, by time.
 fn select(
     mut blocks: Vec<Arc<TsdbMeta>>,
     converted: &Snapshot,
     settings: &CatalogSettings,
 ) -> Vec<Arc<TsdbMeta>> {
-    let mut have: HashMap<BTreeMap<String, String>, HashSet<BlockId>> = HashMap::new();
-    for meta in converted.blocks.iter().filter(|meta| meta.thanos.downsample.resolution == 0) {
-        have.entry(meta.thanos.labels.clone()).or_default().extend(&meta.compaction.sources);
+    let mut have: HashMap<Group, HashSet<BlockId>> = HashMap::new();
+    for meta in &converted.blocks {
+        let group = (meta.thanos.downsample.resolution, meta.thanos.labels.clone());
+        have.entry(group).or_default().extend(&meta.compaction.sources);
     }
-    blocks.retain(|meta| {
-        meta.resolution_ms() == 0
-            && meta.range().overlaps(&settings.range)
-            && meta.thanos.as_ref().is_some_and(|thanos| !thanos.labels.is_empty())
-    });
+    blocks.retain(|meta| meta.range().overlaps(&settings.range) && !meta.labels().is_empty());
     // The block with most sources first: it covers others.
     blocks.sort_by_cached_key(|meta| (std::cmp::Reverse(sources(meta).len()), meta.ulid));
     blocks.retain(|meta| {
-        let labels = meta.thanos.as_ref().map(|thanos| thanos.labels.clone());
-        let have = have.entry(labels.unwrap_or_default()).or_default();
+        let group = (meta.resolution_ms(), meta.labels().clone());
+        let have = have.entry(group).or_default();
         let own = sources(meta);
         let covered = own.is_subset(have);
         have.extend(own);
@@ -253,7 +253,7 @@ mod tests {
             block(6, "a", 300_000, 0, &[1, 2]),
             block(7, "a", 0, 6, &[]),
         ];
-        assert_eq!(kept(blocks, &settings), [id(3), id(4), id(5), id(7)]);
+        assert_eq!(kept(blocks, &settings), [id(3), id(4), id(6), id(5), id(7)]);
     }
 
     #[test]

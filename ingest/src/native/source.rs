@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use engine::model::{Labels, Matcher, TimeRange};
+use engine::source::pieces::kept_pieces;
 use engine::source::{
-    BlockingExec, BlockingRuns, ChunkParts, Columns, EncodedChunk, Extent, Listing, Parts,
-    Resolved, ResolvedParts, Roster, RosterBuilder, RunSamples, RunSink, Select, SelectOptions,
-    SeriesKind, SeriesSource,
+    BlockingExec, BlockingRuns, ChunkParts, Columns, DedupFunc, EncodedChunk, Extent, Listing,
+    Parts, Resolved, ResolvedParts, Roster, RosterBuilder, RunSamples, RunSink, Select,
+    SelectOptions, SeriesKind, SeriesSource,
 };
 use engine::{Error, ErrorKind, Result};
 
@@ -19,7 +20,7 @@ use crate::tsdb::{TsdbBlock, TsdbMeta};
 /// Samples of a chunk, as Prometheus cuts them.
 const CHUNK_SAMPLES: u64 = 120;
 
-/// A native block with raw samples.
+/// A native block, raw or downsampled.
 ///
 /// A block that turns out damaged is set aside in its catalog, and is no longer listed there.
 /// Replicas are not told apart inside a block: ask with `dedup` off, and deduplicate above.
@@ -86,6 +87,27 @@ impl NativeSource {
         Ok(builder.build())
     }
 
+    /// The selected series, and their chunks in `range`.
+    fn chunks(
+        &self,
+        selected: Option<Selection>,
+        range: TimeRange,
+        options: &SelectOptions,
+    ) -> Result<(Arc<Roster>, Arc<KeptChunks>)> {
+        let roster = match &selected {
+            Some(selected) => self.roster(selected, options)?,
+            None => Roster::default(),
+        };
+        let samples: u64 = (0..roster.len()).map(|at| roster.samples(at)).sum();
+        if samples > options.samples_limit as u64 {
+            let message =
+                format!("about {samples} samples, the limit is {}", options.samples_limit);
+            return Err(Error::new(ErrorKind::ResourcesExhausted, message));
+        }
+        let chunks = KeptChunks { selected, range, source: self.clone() };
+        Ok((Arc::new(roster), Arc::new(chunks)))
+    }
+
     /// The label sets that `matchers` accept, without replica labels if replicas are made one.
     async fn labels(
         &self,
@@ -96,14 +118,13 @@ impl NativeSource {
         let Some(Selection { block, rows }) = self.select(matchers, range).await? else {
             return Ok(Vec::new());
         };
-        let dropped = options.dropped();
-        let kept = |name: &str| !dropped.iter().any(|label| label == name);
         let table = block.table();
         let full = rows.iter().map(|&row| table.labels(row as usize).overlay(&self.external));
-        Ok(full.map(|labels| labels.filter(kept)).collect())
+        Ok(full.map(|labels| labels.filter(|name| options.keeps(name))).collect())
     }
 }
 
+#[derive(Debug)]
 struct Selection {
     block: Arc<TsdbBlock>,
     /// Ascending, at least one.
@@ -118,6 +139,13 @@ impl SeriesSource for NativeSource {
 
     async fn resolve(&self, select: &Select, options: &SelectOptions) -> Result<Resolved> {
         let selected = self.select(&select.matchers, select.range).await?;
+        // Thanos' rule chooses among chunks.
+        let penalty = options.dedup_func == DedupFunc::Penalty;
+        if penalty || self.meta.resolution_ms() > 0 || select.whole_chunks() {
+            let (roster, chunks) = self.chunks(selected, select.range, options)?;
+            let origin = format!("block {}", self.meta.ulid);
+            return kept_pieces(origin, roster, chunks, select, options);
+        }
         let roster = match &selected {
             Some(selected) => self.roster(selected, options)?,
             None => Roster::default(),
@@ -143,19 +171,9 @@ impl SeriesSource for NativeSource {
         select: &Select,
         options: &SelectOptions,
     ) -> Result<ResolvedParts> {
-        let Some(selected) = self.select(&select.matchers, select.range).await? else {
-            return Ok(ResolvedParts::default());
-        };
-        let roster = Arc::new(self.roster(&selected, options)?);
-        let samples: u64 = (0..roster.len()).map(|at| roster.samples(at)).sum();
-        if samples > options.samples_limit as u64 {
-            let message =
-                format!("about {samples} samples, the limit is {}", options.samples_limit);
-            return Err(Error::new(ErrorKind::ResourcesExhausted, message));
-        }
-        let Selection { block, rows } = selected;
-        let kept = KeptChunks { block, rows, range: select.range, source: self.clone() };
-        Ok(ResolvedParts::one(roster, Parts::Chunks(Arc::new(kept)), Vec::new()))
+        let selected = self.select(&select.matchers, select.range).await?;
+        let (roster, chunks) = self.chunks(selected, select.range, options)?;
+        Ok(ResolvedParts::one(roster, Parts::Chunks(chunks), Vec::new()))
     }
 
     async fn series(
@@ -194,11 +212,11 @@ impl SeriesSource for NativeSource {
     }
 }
 
-/// Chunks of the selected rows of a block, to be sent on.
+/// Chunks of the selected rows of a block.
 #[derive(Debug)]
 struct KeptChunks {
-    block: Arc<TsdbBlock>,
-    rows: Vec<u32>,
+    /// None if there is no row.
+    selected: Option<Selection>,
     range: TimeRange,
     source: NativeSource,
 }
@@ -206,14 +224,19 @@ struct KeptChunks {
 #[async_trait]
 impl ChunkParts for KeptChunks {
     async fn part(&self, series: &[u32]) -> Result<Vec<Vec<EncodedChunk>>> {
+        let Some(Selection { block, rows }) = &self.selected else { return Ok(Vec::new()) };
         let row = |&at: &u32| {
-            let row = self.rows.get(at as usize).copied();
+            let row = rows.get(at as usize).copied();
             row.ok_or_else(|| Error::internal(format!("no series {at}")))
         };
         let rows = series.iter().map(row).collect::<Result<Vec<u32>>>()?;
-        let (block, range) = (Arc::clone(&self.block), self.range);
+        let (block, range) = (Arc::clone(block), self.range);
         let read = blocking(move || block.encoded(&rows, range)).await;
-        read.map_err(|error| self.source.damage.note(self.source.meta.ulid, error))
+        read.map_err(|error| self.damaged(error))
+    }
+
+    fn damaged(&self, error: Error) -> Error {
+        self.source.damage.note(self.source.meta.ulid, error)
     }
 }
 

@@ -105,10 +105,15 @@ impl TsdbMeta {
         TimeRange::new(self.min_time, self.max_time.saturating_sub(1))
     }
 
-    /// The external labels of Thanos' section, empty if there is none.
+    /// The labels of Thanos' section as they are written, empty if there is none.
+    pub fn labels(&self) -> &BTreeMap<String, String> {
+        const NONE: &BTreeMap<String, String> = &BTreeMap::new();
+        self.thanos.as_ref().map_or(NONE, |thanos| &thanos.labels)
+    }
+
+    /// The external labels.
     pub fn external_labels(&self) -> Result<Labels> {
-        let labels = self.thanos.iter().flat_map(|thanos| &thanos.labels);
-        Labels::new(labels.map(|(name, value)| (name.as_str(), value.as_str())))
+        Labels::new(self.labels().iter().map(|(name, value)| (name.as_str(), value.as_str())))
     }
 
     /// Thanos' resolution in ms, 0 for raw.

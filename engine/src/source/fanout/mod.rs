@@ -46,8 +46,8 @@ use datafusion::physical_plan::empty::EmptyExec;
 use futures::future::join_all;
 
 use super::{
-    Extent, Listing, Resolved, ResolvedParts, Roster, Select, SelectOptions, SeriesSource,
-    run_schema,
+    DedupFunc, Extent, Listing, Resolved, ResolvedParts, Roster, Select, SelectOptions,
+    SeriesSource, run_schema,
 };
 use crate::model::{Labels, Matcher, TimeRange};
 use crate::{Error, ErrorKind, Result};
@@ -273,7 +273,7 @@ impl SeriesSource for FanoutSource {
         let apart = SelectOptions { dedup: false, trailing_labels: trailing, ..options.clone() };
         let ask = |child: &Child| {
             let (source, apart) = (Arc::clone(&child.source), &apart);
-            let whole = only(&children).then_some(options);
+            let whole = only(&children, options).then_some(options);
             async move { source.resolve(select, whole.unwrap_or(apart)).await }
         };
         let (mut answers, mut warnings) = self.ask(&children, options, ask).await?;
@@ -281,7 +281,7 @@ impl SeriesSource for FanoutSource {
         for (_, resolved) in &mut answers {
             warnings.append(&mut resolved.warnings);
         }
-        if only(&children)
+        if only(&children, options)
             && let Some((_, resolved)) = answers.pop()
         {
             return Ok(Resolved { warnings, ..resolved });
@@ -365,7 +365,9 @@ impl SeriesSource for FanoutSource {
     }
 }
 
-/// Whether one child is asked, and it makes replicas one by itself.
-fn only(children: &[Child]) -> bool {
-    matches!(children, [only] if only.deduplicates)
+/// Whether one child is asked, and it makes replicas one by itself. Where they stay apart, a child that
+/// could go on by Thanos' rule gives pieces.
+fn only(children: &[Child], options: &SelectOptions) -> bool {
+    let whole = options.dedup || options.dedup_func != DedupFunc::Penalty;
+    matches!(children, [only] if only.deduplicates && whole)
 }

@@ -7,6 +7,9 @@
 //!              aggregates that the query asks for
 //! ```
 //!
+//! Where the chunks lie in a block, whose series have none that overlap, the members are its series,
+//! and their chunks are read a part at a time ([`kept_pieces`]).
+//!
 //! Two members of a roster may therefore have equal labels: copies of one series that overlap in
 //! time. Thanos makes pseudo replicas of them (`dedup.NewOverlapSplit`), out of the chunks of all
 //! replicas and stores at once; here that is left to [`FanoutExec`](super::FanoutExec), which is why
@@ -21,25 +24,26 @@ mod rows;
 mod stream;
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use async_trait::async_trait;
 use hashbrown::HashSet;
 use xxhash_rust::xxh64::xxh64;
 
 use super::arrange::Arrangement;
+use super::chunked::kind;
 use super::{
-    ChunkedSeries, Columns, EncodedChunk, Resolved, Select, SelectOptions, SeriesKind,
-    histogram_run_schema, run_schema,
+    ChunkParts, ChunkedSeries, Columns, EncodedChunk, Resolved, Roster, Select, SelectOptions,
+    SeriesKind, histogram_run_schema, run_schema,
 };
-use crate::chunk::{AggregateChunks, Encoding};
+use crate::chunk::Encoding;
 use crate::dedup::lanes;
 use crate::model::{Labels, TimeRange};
-use crate::scan::cut;
 use crate::{Error, ErrorKind, Result};
 
-use self::rows::Reading;
+use self::rows::{Reading, Rows};
+use self::stream::Pieces;
 
 pub use stream::PiecesExec;
 
@@ -103,20 +107,44 @@ impl Member {
     }
 }
 
-/// What [`PiecesExec`] decodes.
-struct Pieces {
-    origin: String,
-    /// In order of the roster.
-    members: Vec<Member>,
-    partitions: Vec<Range<u32>>,
+/// The chunks of an answer.
+struct Answered {
+    /// Of each member, in order of the roster.
+    members: Vec<Vec<EncodedChunk>>,
     reading: Reading,
     damaged: Damaged,
     _held: Box<dyn Send + Sync>,
 }
 
-impl fmt::Debug for Pieces {
+impl fmt::Debug for Answered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pieces({}: {} members)", self.origin, self.members.len())
+        write!(f, "Answered({} members)", self.members.len())
+    }
+}
+
+#[async_trait]
+impl ChunkParts for Answered {
+    async fn part(&self, series: &[u32]) -> Result<Vec<Vec<EncodedChunk>>> {
+        let chunks = |&at: &u32| match self.members.get(at as usize) {
+            Some(chunks) => Ok(chunks.clone()),
+            None => Err(Error::internal(format!("no series {at}"))),
+        };
+        series.iter().map(chunks).collect()
+    }
+
+    /// Finds all damage at once: the next attempt is then the last.
+    fn damaged(&self, error: Error) -> Error {
+        for chunk in self.members.iter().flatten() {
+            if Rows::default().push(0, chunk, &self.reading).is_err() {
+                self.damaged.note(chunk);
+            }
+        }
+        error
+    }
+
+    fn held(&self) -> usize {
+        let chunks = self.members.iter().flatten();
+        chunks.map(|chunk| chunk.bytes.len() + size_of::<EncodedChunk>()).sum()
     }
 }
 
@@ -177,17 +205,14 @@ pub fn resolve_pieces(
             chunks.retain(|chunk| !known.contains(&hash(chunk)));
             left_out += before - chunks.len();
         }
-        let all = chunks.len();
-        let kind = match (all, chunks.iter().filter(|chunk| is_float(chunk)).count()) {
-            (0, _) => continue,
-            (all, floats) if all == floats => SeriesKind::Float,
-            (_, 0) => SeriesKind::Histogram,
-            _ => SeriesKind::Mixed,
-        };
+        if chunks.is_empty() {
+            continue;
+        }
+        let kind = kind(&chunks);
         histograms += usize::from(kind != SeriesKind::Float);
         // Aggregates of native histograms are not read.
         let read = |c: &EncodedChunk| wanted && c.encoding != Encoding::Aggregates;
-        chunks.retain(|chunk| is_float(chunk) || read(chunk));
+        chunks.retain(|chunk| chunk.is_float() || read(chunk));
         in_order(&mut chunks);
         members.extend(dealt(chunks).into_iter().map(|chunks| Member {
             labels: labels.clone(),
@@ -209,23 +234,32 @@ pub fn resolve_pieces(
     let arrangement = Arrangement::new(&sets, |name| options.trails(name));
     let roster = arrangement.roster(|at| (members[at].kind, members[at].samples()));
     let mut slots: Vec<Option<Member>> = members.into_iter().map(Some).collect();
-    let members = arrangement.order.iter().filter_map(|&at| slots[at as usize].take()).collect();
-    let partitions = cut(roster.len(), |at| roster.samples(at), options.partitions);
+    let members = arrangement.order.iter().filter_map(|&at| slots[at as usize].take());
+    let members = members.map(|member| member.chunks).collect();
     let reading = reading.with_histograms(wanted && histograms > 0);
-    let pieces = Pieces { origin, members, partitions, reading, damaged, _held: held };
-    let runs = Arc::new(PiecesExec::new(Arc::new(pieces)));
-    Ok(Resolved { roster: Arc::new(roster), runs, warnings })
+    let chunks = Arc::new(Answered { members, reading, damaged, _held: held });
+    let roster = Arc::new(roster);
+    let pieces = Pieces::new(origin, Arc::clone(&roster), chunks, reading, options);
+    Ok(Resolved { roster, runs: Arc::new(PiecesExec::new(pieces)), warnings })
 }
 
-/// Whether the samples of a chunk are floats, or stand for floats. One that is no chunk turns out
-/// damaged when it is read.
-fn is_float(chunk: &EncodedChunk) -> bool {
-    match chunk.encoding {
-        Encoding::Aggregates => {
-            AggregateChunks::parse(&chunk.bytes).map_or(true, |chunks| chunks.is_float())
-        }
-        encoding => encoding.is_float(),
-    }
+/// The plan of the samples of a roster in label order whose chunks lie somewhere: of one series none
+/// overlap, or that is damage. `origin` is what errors call the place.
+///
+/// # Errors
+/// [`Invalid`](ErrorKind::Invalid) if the aggregates of `select` are not one value; the plan's is
+/// [`Unsupported`](ErrorKind::Unsupported) if there are native histograms, and they are not asked for.
+pub fn kept_pieces(
+    origin: String,
+    roster: Arc<Roster>,
+    chunks: Arc<dyn ChunkParts>,
+    select: &Select,
+    options: &SelectOptions,
+) -> Result<Resolved> {
+    let reading = Reading::new(select, options, TimeRange::ALL)?;
+    let reading = reading.with_histograms(select.columns == Columns::Samples);
+    let pieces = Pieces::new(origin, Arc::clone(&roster), chunks, reading, options);
+    Ok(Resolved { roster, runs: Arc::new(PiecesExec::new(pieces)), warnings: Vec::new() })
 }
 
 /// Chunks in Thanos' order (`AggrChunk.Compare`: data descends), each once.

@@ -1,26 +1,50 @@
 //! The operator: decodes chunks, one row a chunk.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::ops::Range;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use arrow::datatypes::SchemaRef;
 use arrow::record_batch::RecordBatch;
-use datafusion::error::Result as DfResult;
+use datafusion::error::{DataFusionError, Result as DfResult};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
-use datafusion::execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::metrics::{BaselineMetrics, ExecutionPlanMetricsSet};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
-use futures::Stream;
+use futures::stream::try_unfold;
 
-use super::rows::Rows;
-use super::{Member, Pieces, piece_schema};
+use super::piece_schema;
+use super::rows::{Reading, Rows};
+use crate::chunk::Encoding;
+use crate::scan::cut;
 use crate::scan::frame::{properties, run_operator};
 use crate::scan::located::BATCH_SAMPLES;
-use crate::source::EncodedChunk;
+use crate::source::{ChunkParts, EncodedChunk, Roster, SelectOptions};
 use crate::{Error, Result};
+
+/// What [`PiecesExec`] decodes.
+#[derive(Debug)]
+pub(super) struct Pieces {
+    origin: String,
+    roster: Arc<Roster>,
+    chunks: Arc<dyn ChunkParts>,
+    partitions: Vec<Range<u32>>,
+    reading: Reading,
+}
+
+impl Pieces {
+    pub(super) fn new(
+        origin: String,
+        roster: Arc<Roster>,
+        chunks: Arc<dyn ChunkParts>,
+        reading: Reading,
+        options: &SelectOptions,
+    ) -> Self {
+        let partitions = cut(roster.len(), |at| roster.samples(at), options.partitions);
+        Self { origin, roster, chunks, partitions, reading }
+    }
+}
 
 /// Decodes the chunks of an answer in roster order.
 #[derive(Debug)]
@@ -31,10 +55,10 @@ pub struct PiecesExec {
 }
 
 impl PiecesExec {
-    pub(super) fn new(pieces: Arc<Pieces>) -> Self {
-        let properties =
-            properties(piece_schema(pieces.reading.histograms), pieces.partitions.len());
-        Self { pieces, properties, metrics: ExecutionPlanMetricsSet::new() }
+    pub(super) fn new(pieces: Pieces) -> Self {
+        let schema = piece_schema(pieces.reading.histograms);
+        let properties = properties(schema, pieces.partitions.len());
+        Self { pieces: Arc::new(pieces), properties, metrics: ExecutionPlanMetricsSet::new() }
     }
 
     fn on(
@@ -47,9 +71,7 @@ impl PiecesExec {
 
 impl DisplayAs for PiecesExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let chunks: usize = self.pieces.members.iter().map(|member| member.chunks.len()).sum();
-        let (origin, series) = (&self.pieces.origin, self.pieces.members.len());
-        write!(f, "PiecesExec: from={origin}, series={series}, chunks={chunks}")
+        write!(f, "PiecesExec: from={}, series={}", self.pieces.origin, self.pieces.roster.len())
     }
 }
 
@@ -65,95 +87,104 @@ impl ExecutionPlan for PiecesExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> DfResult<SendableRecordBatchStream> {
-        let members = self.pieces.partitions.get(partition).cloned().unwrap_or(0..0);
-        let of_range = members.clone().flat_map(|at| &self.pieces.members[at as usize].chunks);
-        let bytes: usize =
-            of_range.map(|chunk| chunk.bytes.len() + size_of::<EncodedChunk>()).sum();
+        let left = self.pieces.partitions.get(partition).cloned().unwrap_or(0..0);
         let memory =
             MemoryConsumer::new(format!("PiecesExec[{partition}]")).register(context.memory_pool());
-        memory.try_grow(bytes)?;
-        Ok(Box::pin(Decoding {
+        let held = self.pieces.chunks.held() / self.pieces.partitions.len().max(1);
+        memory.try_grow(held)?;
+        let decoding = Decoding {
             pieces: Arc::clone(&self.pieces),
-            left: members,
-            chunk: 0,
+            left,
+            read: VecDeque::new(),
             rows: Rows::default(),
             metrics: BaselineMetrics::new(&self.metrics, partition),
-            _memory: memory,
-        }))
+            held,
+            memory,
+        };
+        let batches = try_unfold(decoding, |mut decoding| async {
+            let batch = decoding.next_batch().await.map_err(DataFusionError::from)?;
+            Ok(batch.map(|batch| (batch, decoding)))
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches)))
     }
 }
 
 struct Decoding {
     pieces: Arc<Pieces>,
+    /// Series whose chunks are not read yet.
     left: Range<u32>,
-    /// The next chunk of the first member left.
-    chunk: usize,
+    /// The chunks that are read, and not decoded yet.
+    read: VecDeque<(u32, EncodedChunk)>,
     rows: Rows,
     metrics: BaselineMetrics,
-    /// The compressed bytes of this partition.
-    _memory: MemoryReservation,
+    /// The bytes of all chunks of the partition, if they are in memory.
+    held: usize,
+    memory: MemoryReservation,
 }
 
 impl Decoding {
-    fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
-        let pieces = Arc::clone(&self.pieces);
-        while self.rows.samples() < BATCH_SAMPLES && !self.left.is_empty() {
-            let at = self.left.start;
-            let member = &pieces.members[at as usize];
-            let Some(chunk) = member.chunks.get(self.chunk) else {
-                self.left.start += 1;
-                self.chunk = 0;
-                continue;
-            };
-            self.chunk += 1;
-            if let Err(error) = self.rows.push(at, chunk, &pieces.reading) {
-                pieces.damaged.note(chunk);
-                self.note_all_damaged();
-                return Err(blame(&pieces, member, chunk, error));
+    async fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            self.decode()?;
+            if self.rows.samples() >= BATCH_SAMPLES || self.left.is_empty() {
+                break;
             }
+            self.read_part().await?;
         }
-        self.rows.take(&pieces.reading)
+        let batch = self.rows.take(&self.pieces.reading)?;
+        self.metrics.record_output(batch.as_ref().map_or(0, RecordBatch::num_rows));
+        Ok(batch)
     }
 
-    /// Finds all damage at once: the next attempt is then the last.
-    fn note_all_damaged(&mut self) {
-        for at in self.left.clone() {
-            for chunk in &self.pieces.members[at as usize].chunks {
-                let mut rows = Rows::default();
-                if rows.push(at, chunk, &self.pieces.reading).is_err() {
-                    self.pieces.damaged.note(chunk);
-                }
-            }
+    /// Reads the chunks of as many series as make a batch, of one at least.
+    async fn read_part(&mut self) -> Result<()> {
+        let first = self.left.start;
+        let mut samples = 0;
+        while self.left.start < self.left.end && samples < BATCH_SAMPLES as u64 {
+            samples += self.pieces.roster.samples(self.left.start as usize);
+            self.left.start += 1;
         }
-        self.left = 0..0;
+        let series: Vec<u32> = (first..self.left.start).collect();
+        let chunks = self.pieces.chunks.part(&series).await?;
+        let bytes: usize = chunks.iter().flatten().map(|chunk| chunk.bytes.len()).sum();
+        // What stays in memory anyway is accounted for already.
+        let held = if self.held > 0 { self.held } else { bytes };
+        self.memory.try_resize(held).map_err(Error::from)?;
+        for (series, chunks) in series.into_iter().zip(chunks) {
+            if let Some(pair) = chunks.windows(2).find(|p| p[0].range.max >= p[1].range.min) {
+                let error = Error::corrupt("it overlaps the one before");
+                return Err(self.blame(series, &pair[1], error));
+            }
+            self.read.extend(chunks.into_iter().map(|chunk| (series, chunk)));
+        }
+        Ok(())
     }
-}
 
-fn blame(pieces: &Pieces, member: &Member, chunk: &EncodedChunk, error: Error) -> Error {
-    Error::corrupt(format!(
-        "{}: series {}: chunk from {} to {}: {}",
-        pieces.origin,
-        member.labels,
-        chunk.range.min,
-        chunk.range.max,
-        error.message()
-    ))
-}
-
-impl Stream for Decoding {
-    type Item = DfResult<RecordBatch>;
-
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    /// Decodes what is read, up to the samples of a batch.
+    fn decode(&mut self) -> Result<()> {
         let time = self.metrics.elapsed_compute().clone();
-        let timer = time.timer();
-        let batch = self.next_batch().map_err(Into::into).transpose();
-        drop(timer);
-        self.metrics.record_poll(Poll::Ready(batch))
+        let _timer = time.timer();
+        while self.rows.samples() < BATCH_SAMPLES
+            && let Some((series, chunk)) = self.read.pop_front()
+        {
+            let reading = &self.pieces.reading;
+            let histogram = reading.histograms && chunk.encoding != Encoding::Aggregates;
+            if !histogram && !chunk.is_float() {
+                let labels = self.pieces.roster.labels(series as usize);
+                let message = format!("{}: native histograms of {labels}", self.pieces.origin);
+                return Err(Error::unsupported(message));
+            }
+            if let Err(error) = self.rows.push(series, &chunk, reading) {
+                return Err(self.blame(series, &chunk, error));
+            }
+        }
+        Ok(())
     }
-}
 
-impl RecordBatchStream for Decoding {
-    fn schema(&self) -> SchemaRef {
-        piece_schema(self.pieces.reading.histograms)
+    fn blame(&self, series: u32, chunk: &EncodedChunk, error: Error) -> Error {
+        let Pieces { origin, roster, chunks, .. } = self.pieces.as_ref();
+        let (labels, range) = (roster.labels(series as usize), chunk.range);
+        let place = format!("{origin}: series {labels}: chunk from {} to {}", range.min, range.max);
+        chunks.damaged(Error::corrupt(format!("{place}: {}", error.message())))
     }
 }

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use engine::Result;
 use engine::model::{Labels, Matcher, TimeRange};
 use engine::source::{
-    Child, Columns, Extent, FanoutSource, Listing, Resolved, ResolvedParts, Select, SelectOptions,
-    SeriesSource, StreamedExec,
+    Child, Columns, DedupFunc, Extent, FanoutSource, Listing, Resolved, ResolvedParts, Select,
+    SelectOptions, SeriesSource, StreamedExec,
 };
 use prost::Message;
 
@@ -88,8 +88,13 @@ impl SeriesSource for Node {
     }
 
     async fn resolve(&self, select: &Select, options: &SelectOptions) -> Result<Resolved> {
+        let penalty = options.dedup_func == DedupFunc::Penalty;
+        if penalty && !options.dedup {
+            // Whoever makes replicas one by Thanos' rule chooses among their chunks.
+            return self.store.resolve(select, options).await;
+        }
         // Batches over Flight have floats only.
-        if self.peer.is_avoided() || select.columns == Columns::Samples {
+        if penalty || self.peer.is_avoided() || select.columns == Columns::Samples {
             return self.over_storeapi(select, options).await;
         }
         let ticket = ticket::ticket(select, options).encode_to_vec();
