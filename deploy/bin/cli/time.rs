@@ -1,27 +1,9 @@
 //! Moments on the command line.
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
+use engine::model::Moment;
 
 use super::duration;
-
-/// A moment: a time, or one relative to whenever it is asked for (Thanos' `TimeOrDurationValue`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Moment {
-    /// In ms since 1970.
-    At(i64),
-    /// In ms from now on; negative is before.
-    FromNow(i64),
-}
-
-impl Moment {
-    /// In ms since 1970, as of now.
-    pub(crate) fn ms(self) -> i64 {
-        match self {
-            Self::At(ms) => ms,
-            Self::FromNow(ms) => Utc::now().timestamp_millis().saturating_add(ms),
-        }
-    }
-}
 
 /// Parses a moment and fixes it: ms since 1970.
 pub(crate) fn parse(text: &str) -> Result<i64, String> {
@@ -47,6 +29,8 @@ pub(crate) fn moment(text: &str) -> Result<Moment, String> {
 
 #[cfg(test)]
 mod tests {
+    use chrono::Utc;
+
     use super::*;
 
     #[test]

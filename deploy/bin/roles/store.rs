@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use engine::bucket::Bucket;
 use engine::catalog::CatalogSettings;
-use engine::model::TimeRange;
+use engine::model::{Bounds, Moment};
 use flight::grpc::GrpcMetrics;
 use flight::http::component::{self, Component};
 use flight::http::{Readiness, process};
@@ -40,18 +40,18 @@ pub(crate) struct StoreArgs {
     #[arg(
         long = "min-time",
         default_value = "0000-01-01T00:00:00Z",
-        value_parser = time::parse,
+        value_parser = time::moment,
         allow_hyphen_values = true
     )]
-    min_time: i64,
+    min_time: Moment,
     /// Only blocks and samples up to this time are served.
     #[arg(
         long = "max-time",
         default_value = "9999-12-31T23:59:59Z",
-        value_parser = time::parse,
+        value_parser = time::moment,
         allow_hyphen_values = true
     )]
-    max_time: i64,
+    max_time: Moment,
     /// How often the bucket is looked at for new blocks.
     #[arg(long = "sync-block-duration", default_value = "15m", value_parser = duration::parse)]
     sync_interval: Duration,
@@ -74,7 +74,8 @@ pub(crate) struct StoreArgs {
     /// How many Series requests are answered at once.
     #[arg(long = "store.grpc.series-max-concurrency", default_value = "20")]
     max_concurrent: usize,
-    /// Bytes of label columns and page indexes of blocks that stay in memory.
+    /// Bytes of label columns and page indexes of Stoa's blocks that stay in memory, and as many again
+    /// of native blocks.
     #[arg(long = "index-cache-size", default_value = "250MB", value_parser = size::parse)]
     index_cache_size: u64,
     /// Bytes of samples that all requests together may hold.
@@ -84,7 +85,8 @@ pub(crate) struct StoreArgs {
 
 /// Runs the store until it is told to end.
 pub(crate) async fn run(args: StoreArgs) -> anyhow::Result<ExitCode> {
-    ensure!(args.min_time <= args.max_time, "--min-time must not be after --max-time");
+    let served = Bounds { min: args.min_time, max: args.max_time };
+    ensure!(!served.range().is_empty(), "--min-time must not be after --max-time");
     let bucket = Bucket::from_yaml(&args.objstore.required_yaml()?).context("--objstore.config")?;
     let selector = args.selector.selector()?;
     let listeners = Listeners::bind(&args.server).await?;
@@ -93,7 +95,6 @@ pub(crate) async fn run(args: StoreArgs) -> anyhow::Result<ExitCode> {
     let decoding = Threads::start("store")?;
     let mut registry = Registry::default();
     process::register(&mut registry);
-    let served = TimeRange::new(args.min_time, args.max_time);
     let catalog = CatalogSettings {
         concurrency: args.meta_fetch_concurrency.max(1),
         ignore_deletion_marks_delay: args.ignore_deletion_marks_delay,

@@ -34,7 +34,7 @@ use futures::{StreamExt, TryStreamExt};
 use crate::block::BlockMeta;
 use crate::block::meta::{BlockId, MAX_META_BYTES, META_FILE};
 use crate::bucket::{BLOCKS_PREFIX, Bucket};
-use crate::model::TimeRange;
+use crate::model::{Bounds, TimeRange};
 use crate::{Error, ErrorKind, Result};
 
 pub use metrics::CatalogMetrics;
@@ -57,7 +57,7 @@ pub struct CatalogSettings {
     /// replacement may not be known everywhere yet.
     pub ignore_deletion_marks_delay: Duration,
     /// Only blocks that overlap this range are kept (`--min-time`, `--max-time`).
-    pub range: TimeRange,
+    pub range: Bounds,
     /// Only blocks that it keeps are kept (`--selector.relabel-config`).
     pub selector: BlockSelector,
 }
@@ -67,7 +67,7 @@ impl Default for CatalogSettings {
         Self {
             concurrency: 32,
             ignore_deletion_marks_delay: Duration::from_secs(24 * 3600),
-            range: TimeRange::ALL,
+            range: TimeRange::ALL.into(),
             selector: BlockSelector::default(),
         }
     }
@@ -330,13 +330,14 @@ impl Catalog {
 fn select(known: &Known, settings: &CatalogSettings) -> (Snapshot, Counts) {
     let mut counts =
         Counts { no_meta: known.no_meta, corrupted: known.bad.len(), ..Counts::default() };
+    let range = settings.range.range();
     let mut set_aside = known.bad.clone();
     let mut blocks = Vec::with_capacity(known.blocks.len());
     for (id, meta) in &known.blocks {
         if let Some(reason) = known.damaged.get(id) {
             counts.set_aside += 1;
             set_aside.insert(*id, reason.clone());
-        } else if !meta.range().overlaps(&settings.range) {
+        } else if !meta.range().overlaps(&range) {
             counts.excluded_by_time += 1;
         } else if !settings.selector.keeps(meta) {
             counts.excluded_by_labels += 1;

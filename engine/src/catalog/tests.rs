@@ -292,7 +292,8 @@ async fn the_time_range_leaves_blocks_out() {
     for (number, min, max) in [(1, 0, 10), (2, 10, 20), (3, 20, 30)] {
         put_block(&bucket, &meta(number, min, max, &[number])).await;
     }
-    let settings = CatalogSettings { range: TimeRange::new(10, 19), ..CatalogSettings::default() };
+    let settings =
+        CatalogSettings { range: TimeRange::new(10, 19).into(), ..CatalogSettings::default() };
     let catalog = Catalog::new(bucket, settings);
     catalog.sync().await.unwrap();
     assert_eq!(ids(&catalog.snapshot()), [id(2)]);
@@ -309,7 +310,7 @@ async fn a_survey_leaves_nothing_out() {
     put(&bucket, id(3), META_FILE, "nonsense").await;
     put(&bucket, id(4), "series.parquet", "half").await;
     let settings =
-        CatalogSettings { range: TimeRange::new(100, 200), ..CatalogSettings::default() };
+        CatalogSettings { range: TimeRange::new(100, 200).into(), ..CatalogSettings::default() };
     let survey = Catalog::new(bucket, settings).survey().await.unwrap();
     let blocks: Vec<(BlockId, bool)> =
         survey.blocks.iter().map(|block| (block.meta.ulid, block.marked)).collect();

@@ -15,7 +15,7 @@ pub use histogram::{
 pub use label_table::{ABSENT, LabelColumn, LabelTable};
 pub use labels::{Label, Labels, METRIC_NAME};
 pub use matcher::{MatchOp, Matcher};
-pub use time::TimeRange;
+pub use time::{Bounds, Moment, TimeRange};
 
 /// The bits of the NaN that marks the end of a series (Prometheus `model/value.StaleNaN`).
 ///

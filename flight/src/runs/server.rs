@@ -80,7 +80,8 @@ impl RunsService {
 
     fn answer(&self, ticket: &[u8]) -> Result<Answer, Status> {
         let (mut select, mut options) = ticket::read(ticket)?;
-        select.range = request::range(select.range.min, select.range.max, self.settings.served);
+        let served = self.settings.served.range();
+        select.range = request::range(select.range.min, select.range.max, served);
         let limit = |own: usize, given: usize| if own == 0 { given } else { given.min(own) };
         options.series_limit = limit(self.settings.series_limit, options.series_limit);
         options.samples_limit = limit(self.settings.samples_limit, options.samples_limit);

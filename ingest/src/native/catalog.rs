@@ -192,7 +192,8 @@ fn select(
         let group = (meta.thanos.downsample.resolution, meta.thanos.labels.clone());
         have.entry(group).or_default().extend(&meta.compaction.sources);
     }
-    blocks.retain(|meta| meta.range().overlaps(&settings.range) && !meta.labels().is_empty());
+    let range = settings.range.range();
+    blocks.retain(|meta| meta.range().overlaps(&range) && !meta.labels().is_empty());
     // The block with most sources first: it covers others.
     blocks.sort_by_cached_key(|meta| (std::cmp::Reverse(sources(meta).len()), meta.ulid));
     blocks.retain(|meta| {
@@ -259,7 +260,7 @@ mod tests {
     #[test]
     fn blocks_outside_the_range_and_without_labels_are_left_out() {
         let range = TimeRange::new(2 * 3_600_000, 4 * 3_600_000 - 1);
-        let settings = CatalogSettings { range, ..CatalogSettings::default() };
+        let settings = CatalogSettings { range: range.into(), ..CatalogSettings::default() };
         let mut unlabelled = TsdbMeta::clone(&block(9, "a", 0, 2, &[9]));
         unlabelled.thanos = None;
         let of = |number: u8, hours| block(number, "a", 0, hours, &[number]);

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::ValueEnum;
-use engine::model::Labels;
+use engine::model::{Labels, Moment};
 use ingest::sidecar::{HttpConfig, Prometheus, ReloaderSettings, ShipperSettings, Trigger};
 
 use crate::cli::duration;
 use crate::cli::objstore::ObjstoreArgs;
 use crate::cli::server::ServerArgs;
-use crate::cli::time::{self, Moment};
+use crate::cli::time;
 
 /// The flags, in groups.
 #[derive(Debug, clap::Args)]

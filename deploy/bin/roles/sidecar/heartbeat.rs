@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure};
 use engine::Result;
+use engine::model::Moment;
 use flight::http::Readiness;
 use ingest::sidecar::{Peer, Prometheus, PrometheusFlags};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio_util::sync::CancellationToken;
-
-use crate::cli::time::Moment;
 
 /// The block duration that everybody recommends.
 const RECOMMENDED: &str = "2h";

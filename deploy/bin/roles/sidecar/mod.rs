@@ -175,7 +175,7 @@ fn services(
         series_limit: args.series_limit,
         samples_limit: args.samples_limit,
         // What is earlier than --min-time, the source does not ask for.
-        served: TimeRange::ALL,
+        served: TimeRange::ALL.into(),
         partitions: threads::count(),
         ..StoreSettings::default()
     };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::model::TimeRange;
+use engine::model::{Bounds, TimeRange};
 use engine::source::{Extent, SeriesSource};
 use proto::thanos::ZLabelSet;
 use proto::thanos::info::info_server::{Info, InfoServer};
@@ -22,7 +22,7 @@ pub struct InfoSettings {
     /// Thanos' name of the component: `query`, `sidecar`, `store`, `rule`, `receive`.
     pub component: &'static str,
     /// The times that are served, whatever the source has.
-    pub served: TimeRange,
+    pub served: Bounds,
     /// Whether Rules is served.
     pub rules: bool,
     /// Whether Targets is served.
@@ -42,7 +42,7 @@ impl InfoSettings {
     pub fn store(component: &'static str) -> Self {
         Self {
             component,
-            served: TimeRange::ALL,
+            served: TimeRange::ALL.into(),
             rules: false,
             targets: false,
             metadata: false,
@@ -77,7 +77,7 @@ impl InfoService {
     }
 
     fn response(&self) -> InfoResponse {
-        let served = self.settings.served;
+        let served = self.settings.served.range();
         let mut extents = self.source.extents();
         extents.retain(|extent| extent.range.overlaps(&served));
         // Without data the range is empty, as in Thanos: nobody asks then.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use engine::model::TimeRange;
+use engine::model::{Bounds, TimeRange};
 use engine::source::{SelectOptions, SeriesSource};
 use proto::hintspb::{LabelNamesRequestHints, LabelValuesRequestHints, SeriesRequestHints};
 use proto::thanos::store_server::{Store, StoreServer};
@@ -34,7 +34,7 @@ pub struct StoreSettings {
     /// How many Series requests are answered at once (`--store.grpc.series-max-concurrency`).
     pub max_concurrent: usize,
     /// The times that are served (`--min-time`, `--max-time`).
-    pub served: TimeRange,
+    pub served: Bounds,
     /// How many parts of an answer are decoded at once.
     pub partitions: usize,
 }
@@ -45,7 +45,7 @@ impl Default for StoreSettings {
             series_limit: 0,
             samples_limit: 0,
             max_concurrent: 20,
-            served: TimeRange::ALL,
+            served: TimeRange::ALL.into(),
             partitions: 2,
         }
     }
@@ -128,7 +128,7 @@ impl Store for StoreService {
             source: Arc::clone(&self.source),
             context: Arc::clone(&self.context),
             matchers,
-            range: range(request.min_time, request.max_time, self.settings.served),
+            range: range(request.min_time, request.max_time, self.settings.served.range()),
             options: self.options(abort, Vec::new()),
             without: request.without_replica_labels,
             shard: request.shard_info,
@@ -153,7 +153,7 @@ impl Store for StoreService {
         let abort = aborts(request.partial_response_strategy, request.partial_response_disabled)?;
         hints::<LabelNamesRequestHints>(request.hints.as_ref(), "LabelNamesRequestHints")?;
         let limit = limit("limit", request.limit)?;
-        let range = range(request.start, request.end, self.settings.served);
+        let range = range(request.start, request.end, self.settings.served.range());
         let options = self.options(abort, request.without_replica_labels);
         let source = Arc::clone(&self.source);
         let listed = self
@@ -177,7 +177,7 @@ impl Store for StoreService {
         let abort = aborts(request.partial_response_strategy, request.partial_response_disabled)?;
         hints::<LabelValuesRequestHints>(request.hints.as_ref(), "LabelValuesRequestHints")?;
         let limit = limit("limit", request.limit)?;
-        let range = range(request.start, request.end, self.settings.served);
+        let range = range(request.start, request.end, self.settings.served.range());
         let options = self.options(abort, request.without_replica_labels);
         let source = Arc::clone(&self.source);
         let listed = self.runtime.spawn(async move {

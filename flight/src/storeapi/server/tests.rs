@@ -287,7 +287,8 @@ async fn wrong_requests_are_refused() {
 #[tokio::test]
 async fn limits_and_times_of_the_store_hold() {
     let served = TimeRange::new(10 * MINUTE, 20 * MINUTE);
-    let service = service(source(), StoreSettings { served, ..StoreSettings::default() });
+    let service =
+        service(source(), StoreSettings { served: served.into(), ..StoreSettings::default() });
     for series in series(&service, everything()).await.unwrap() {
         // Chunks are whole, as in native blocks: the client trims.
         assert_eq!(samples(&series).concat(), every(300, |n| n as f64)[..120]);
