@@ -24,6 +24,7 @@ use object_store::{
     Result as StoreResult, UploadPart,
 };
 
+use super::cached;
 use crate::{Error, Result};
 
 const STORE: &str = "folder";
@@ -242,7 +243,11 @@ impl ObjectStore for FolderStore {
     }
 
     async fn get_ranges(&self, location: &Path, ranges: &[Range<u64>]) -> StoreResult<Vec<Bytes>> {
-        self.files()?.get_ranges(location, ranges).await
+        let files = self.files()?;
+        if let Some(bytes) = cached::read(&files.path_to_filesystem(location)?, ranges) {
+            return Ok(bytes);
+        }
+        files.get_ranges(location, ranges).await
     }
 
     fn delete_stream(

@@ -20,15 +20,23 @@ const HEAD_BYTES: usize = 2 + 10 + 8 + 10;
 pub fn cut(ts: &[i64]) -> usize {
     let Some(&start) = ts.first() else { return 0 };
     let end = range_end(start);
-    let first = &ts[..ts.len().min(SAMPLES / 4)];
-    let certain = first.partition_point(|&t| t < end);
+    let certain = before(&ts[..ts.len().min(SAMPLES / 4)], end, SAMPLES / 4);
     if certain < SAMPLES / 4 {
         return certain;
     }
     let end = foreseen(start, ts[SAMPLES / 4 - 1], end, 4.0);
-    let most = &ts[..ts.len().min(2 * SAMPLES)];
     // A foreseen end that has passed already ends the chunk where it stands.
-    most.partition_point(|&t| t < end).max(SAMPLES / 4)
+    before(&ts[..ts.len().min(2 * SAMPLES)], end, SAMPLES).max(SAMPLES / 4)
+}
+
+/// How many of `ts`, which ascends, are before `end`; `likely` is looked at first.
+fn before(ts: &[i64], end: i64, likely: usize) -> usize {
+    match ts.split_at_checked(likely) {
+        Some(([.., last], behind)) if *last < end && behind.first().is_none_or(|&t| t >= end) => {
+            likely
+        }
+        _ => ts.partition_point(|&t| t < end),
+    }
 }
 
 /// What must be read so that the chunks of `range` are whole, as they are in native blocks: Thanos'

@@ -243,11 +243,15 @@ fn undelta<N: Number>(body: &mut Vec<u8>, rows: usize) -> Option<Vec<N>> {
     if total != rows || mini == 0 || !mini.is_multiple_of(32) || mini * minis != block {
         return None;
     }
-    let mut numbers = Vec::with_capacity(rows);
-    if rows > 0 {
-        numbers.push(N::from_word(value as u64));
-    }
-    while numbers.len() < rows {
+    let mut numbers = vec![N::from_word(0); rows];
+    let mut rest: &mut [N] = match numbers.split_first_mut() {
+        Some((first, behind)) => {
+            *first = N::from_word(value as u64);
+            behind
+        }
+        None => &mut [],
+    };
+    while !rest.is_empty() {
         let least = input.zigzag()?;
         let widths = input.at..input.at.checked_add(minis)?;
         if widths.end > end {
@@ -255,16 +259,18 @@ fn undelta<N: Number>(body: &mut Vec<u8>, rows: usize) -> Option<Vec<N>> {
         }
         input.at = widths.end;
         for width in widths {
-            if numbers.len() == rows {
+            if rest.is_empty() {
                 break;
             }
             let bits = u32::from(input.bytes[width]);
-            let count = mini.min(rows - numbers.len());
+            let count = mini.min(rest.len());
+            let (out, behind) = std::mem::take(&mut rest).split_at_mut(count);
+            rest = behind;
             if bits == 0 {
-                numbers.extend((0..count).map(|_| {
+                for number in out {
                     value = value.wrapping_add(least);
-                    N::from_word(value as u64)
-                }));
+                    *number = N::from_word(value as u64);
+                }
                 continue;
             }
             // The last miniblock may be cut off after its last value's byte.
@@ -274,24 +280,17 @@ fn undelta<N: Number>(body: &mut Vec<u8>, rows: usize) -> Option<Vec<N>> {
             }
             let bytes = input.bytes.get(packed.start..packed.end + SLACK)?;
             let mask = u64::MAX >> (64 - bits);
-            let mut next = |delta: u64| {
-                value = value.wrapping_add(least).wrapping_add((delta & mask) as i64);
-                N::from_word(value as u64)
-            };
             let bits = bits as usize;
-            if bits <= 56 {
-                // Any number lies inside the eight bytes from its first one.
-                numbers.extend((0..count).map(|at| {
-                    let bit = at * bits;
-                    next(first_word(&bytes[bit / 8..]) >> (bit % 8))
-                }));
-            } else {
-                numbers.extend((0..count).map(|at| {
-                    let bit = at * bits;
-                    let low = first_word(&bytes[bit / 8..]) >> (bit % 8);
+            for (at, number) in out.iter_mut().enumerate() {
+                let bit = at * bits;
+                let mut delta = first_word(&bytes[bit / 8..]) >> (bit % 8);
+                // Up to 56 bits lie inside the eight bytes from the first one on.
+                if bits > 56 {
                     let high = u64::from(bytes[bit / 8 + 8]).checked_shl(64 - (bit % 8) as u32);
-                    next(low | high.unwrap_or(0))
-                }));
+                    delta |= high.unwrap_or(0);
+                }
+                value = value.wrapping_add(least).wrapping_add((delta & mask) as i64);
+                *number = N::from_word(value as u64);
             }
             input.at = packed.start + mini * bits / 8;
         }
