@@ -189,6 +189,29 @@ async fn matchers_meet_external_labels() {
     assert!(!seen(native.as_ref(), &select).await.expect("an answer").is_empty());
 }
 
+/// A deletion mark holds when its delay is over; one that makes no sense marks nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn blocks_marked_long_ago_are_left_out() {
+    let place = Place::new();
+    let [old, new, odd] = ["node", "long", "encodings"].map(|kind| place.add(kind, "a"));
+    let now = std::time::UNIX_EPOCH.elapsed().expect("a clock after 1970").as_secs();
+    for (block, mark) in [
+        (old, format!("{{\"deletion_time\": {}}}", now - 25 * 3600)),
+        (new, format!("{{\"deletion_time\": {}}}", now - 23 * 3600)),
+        (odd, "no mark".to_owned()),
+    ] {
+        let folder = place.folder.path().join(block.to_string());
+        fs::write(folder.join("deletion-mark.json"), mark).expect("a file");
+    }
+    let catalog = place.native(&Snapshot::default()).await;
+    let mut left: Vec<BlockId> =
+        catalog.sources().iter().map(|source| source.meta().ulid).collect();
+    left.sort_unstable();
+    let mut expected = [new, odd];
+    expected.sort_unstable();
+    assert_eq!(left, expected);
+}
+
 /// A bad `meta.json` is named by the sync, damaged files when they are read; both are set aside.
 #[tokio::test(flavor = "multi_thread")]
 async fn damaged_blocks_are_set_aside() {

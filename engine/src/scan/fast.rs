@@ -306,9 +306,35 @@ fn first_word(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, Int64Array};
+    use arrow::record_batch::RecordBatch;
+    use parquet::arrow::ArrowWriter;
+    use parquet::basic::{Compression, Encoding};
+    use parquet::file::properties::WriterProperties;
     use proptest::prelude::*;
 
     use super::*;
+
+    /// The numbers as one page of a file, DELTA_BINARY_PACKED and compressed.
+    fn page_of(numbers: &[i64]) -> Vec<u8> {
+        let column: ArrayRef = Arc::new(Int64Array::from(numbers.to_vec()));
+        let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
+        let properties = WriterProperties::builder()
+            .set_dictionary_enabled(false)
+            .set_encoding(Encoding::DELTA_BINARY_PACKED)
+            .set_compression(Compression::ZSTD(Default::default()))
+            .set_statistics_enabled(parquet::file::properties::EnabledStatistics::None)
+            .build();
+        let mut file = Vec::new();
+        let mut writer = ArrowWriter::try_new(&mut file, batch.schema(), Some(properties)).unwrap();
+        writer.write(&batch).unwrap();
+        let metadata = writer.close().unwrap();
+        let Some(group) = metadata.row_groups().first() else { return Vec::new() };
+        let (start, length) = group.column(0).byte_range();
+        file[start as usize..(start + length) as usize].to_vec()
+    }
 
     proptest! {
         /// Whatever the number of rows, and whichever of them are wanted.
@@ -328,6 +354,27 @@ mod tests {
             unpacked.append(from..to, &mut numbers);
             let bits: Vec<u64> = numbers[1..].iter().map(|number| number.to_bits()).collect();
             prop_assert_eq!(&bits, &words[from..to]);
+        }
+
+        /// Of differences of any width, as the Parquet crate writes them; a few rows fill a block of
+        /// many, and are left to that crate.
+        #[test]
+        fn packed_deltas_become_numbers(
+            steps in prop::collection::vec((any::<i64>(), 0u32..64), 64..300),
+        ) {
+            let mut last = 0i64;
+            let numbers: Vec<i64> = steps
+                .into_iter()
+                .map(|(step, narrow)| {
+                    last = last.wrapping_add(step >> narrow);
+                    last
+                })
+                .collect();
+            let (page, rows) = (page_of(&numbers), numbers.len());
+            let unpacked = FastDecoder::new().unwrap().unpack::<i64>(&page, rows).unwrap();
+            let mut got = Vec::new();
+            unpacked.unwrap().append(0..rows, &mut got);
+            prop_assert_eq!(got, numbers);
         }
 
         /// No bytes at all make it panic or run away.

@@ -77,6 +77,13 @@ async fn a_query_ends_with_its_timeout() {
 }
 
 #[tokio::test]
+async fn an_answer_that_is_late_is_none() {
+    let late = QueryRequest { timeout: Duration::from_nanos(1), ..request("1 + 1", NOW) };
+    let error = Engine::default().query(late, counters()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+}
+
+#[tokio::test]
 async fn a_query_ends_when_nobody_waits_for_it() {
     let (engine, source) = (Engine::default(), Arc::new(Silent::default()));
     let mut query = Box::pin(engine.query(request("m", NOW), Arc::clone(&source) as _));
