@@ -97,7 +97,8 @@ impl Children for BlockSources {
 
 impl Blocks {
     /// The blocks that `bucket` has, as far as `settings` let them in; about `cache` bytes of their
-    /// label columns and tails stay in memory. The first sync makes `readiness` ready.
+    /// label columns and tails stay in memory, half of Stoa's and half of native ones. The first sync
+    /// makes `readiness` ready.
     pub(crate) fn new(
         bucket: Bucket,
         settings: CatalogSettings,
@@ -107,9 +108,9 @@ impl Blocks {
     ) -> Self {
         let bucket = bucket.with_metrics(BucketMetrics::new(registry));
         let metrics = CatalogMetrics::new(registry);
-        let native = Arc::new(NativeCatalog::new(bucket.clone(), settings.clone(), cache));
+        let native = Arc::new(NativeCatalog::new(bucket.clone(), settings.clone(), cache / 2));
         let catalog = Arc::new(Catalog::new(bucket.clone(), settings).with_metrics(metrics));
-        Self { catalog, native, cache: BlockCache::new(bucket, cache), readiness }
+        Self { catalog, native, cache: BlockCache::new(bucket, cache / 2), readiness }
     }
 
     /// The sources that there are.

@@ -243,7 +243,7 @@ pub(crate) async fn run(args: QueryArgs, flags: Vec<(String, String)>) -> anyhow
 }
 
 /// Bytes of label columns and tails of blocks that are kept in memory.
-const BLOCK_CACHE: u64 = 128 << 20;
+const BLOCK_CACHE: u64 = 256 << 20;
 
 /// Bytes of encoded answers of endpoints that are held at the same time.
 const ANSWERS: usize = 2 << 30;

@@ -74,8 +74,8 @@ pub(crate) struct StoreArgs {
     /// How many Series requests are answered at once.
     #[arg(long = "store.grpc.series-max-concurrency", default_value = "20")]
     max_concurrent: usize,
-    /// Bytes of label columns and page indexes of Stoa's blocks that stay in memory, and as many again
-    /// of native blocks.
+    /// Bytes of label columns and page indexes of blocks that stay in memory, half for Stoa's blocks
+    /// and half for native ones.
     #[arg(long = "index-cache-size", default_value = "250MB", value_parser = size::parse)]
     index_cache_size: u64,
     /// Bytes of samples that all requests together may hold.
