@@ -1,8 +1,6 @@
 //! Series selectors in parameters: `match[]` and `storeMatch[]`.
 
 use engine::model::Matcher;
-use promql::ast::{Expr, Selector};
-use promql::parse::{Features, parse as parse_promql};
 
 use super::form::check_length;
 
@@ -12,14 +10,10 @@ pub(super) const EMPTY: &str = "match[] must contain at least one non-empty matc
 /// The matchers of a selector such as `up{job="node"}`; the error is in Prometheus' words.
 pub(super) fn parse(text: &str) -> Result<Vec<Matcher>, String> {
     check_length(text)?;
-    let expr = parse_promql(text, Features::default()).map_err(|error| {
-        let message = error.to_string();
-        // The grammar of queries refuses such a selector earlier and in other words.
-        if message.contains("at least one non-empty matcher") { EMPTY.to_owned() } else { message }
-    })?;
-    match expr {
-        Expr::Instant(Selector { matchers, offset: 0, at: None, .. }) => Ok(matchers),
-        _ => Err(format!("parse error: {text:?} is not a series selector")),
+    let matchers = promql::parse::selector(text).map_err(|error| error.to_string())?;
+    match matchers.iter().all(|matcher| matcher.matches("")) {
+        true => Err(EMPTY.to_owned()),
+        false => Ok(matchers),
     }
 }
 

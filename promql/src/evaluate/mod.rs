@@ -20,7 +20,7 @@ use crate::ast::{Expr, ValueType};
 use crate::exec::fault::Fault;
 use crate::exec::grid::Grid;
 use crate::functions::Windows;
-use crate::parse::{Features, parse};
+use crate::parse::{Features, Steps, parse};
 use crate::plan::{Node, Planner, Runs, Times, resolve};
 use crate::query::{Evaluation, QueryAnswer, QueryRequest, QueryValue};
 use crate::runtime::{ChildPool, QueryRuntime};
@@ -158,7 +158,11 @@ async fn evaluate(
     source: Arc<dyn SeriesSource>,
     context: Arc<TaskContext>,
 ) -> Result<QueryAnswer> {
-    let expr = parse(&request.query, features)?;
+    let steps = match request.evaluation {
+        Evaluation::Instant { .. } => Steps::default(),
+        Evaluation::Range { start, end, step } => Steps { step, range: end.saturating_sub(start) },
+    };
+    let expr = parse(&request.query, features, steps)?;
     let kind = expr.value_type();
     let is_range = matches!(request.evaluation, Evaluation::Range { .. });
     if is_range && matches!(kind, ValueType::Range | ValueType::Text) {

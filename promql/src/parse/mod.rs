@@ -1,46 +1,78 @@
-//! Text to syntax tree: promql-parser's grammar behind guards.
+//! Text to syntax tree, as Prometheus' parser reads it.
 //!
 //! ```text
-//! text ─ scan (limits, what is not supported yet, matchers' values set aside)
-//!      ─ promql-parser (grammar, types)
-//!      ─ convert (our tree, patterns compiled as Go's RE2)
-//!      ─ check (what promql-parser lets pass and Prometheus does not)
+//! text ─ lexer (tokens) ─ grammar (tree with positions) ─ check (types) ─ lower (what it means)
 //! ```
 //!
-//! No type of promql-parser leaves this module. It compiles patterns with other rules than
-//! Prometheus, so [`scan`] takes the values of matchers out of the text before and [`convert`] puts
-//! them back.
+//! The parser is our own: promql-parser, which was here before, knows no positions, refuses a tenth of
+//! the language (duration expressions, `anchored`, `smoothed`, operators on native histograms), takes
+//! what Prometheus refuses, and overflows the stack on deep input. A test holds ours beside it.
 
-mod convert;
-mod messages;
-mod scan;
+mod check;
+mod duration;
+mod functions;
+mod grammar;
+mod lexer;
+mod lower;
+mod number;
+mod quote;
+mod selector;
 #[cfg(test)]
 mod tests;
+mod tree;
 
+use engine::model::Matcher;
 use engine::{Error, Result};
 
 use crate::ast::Expr;
+
+pub(crate) use duration::Steps;
+
+/// Longest query in bytes.
+const MAX_LENGTH: usize = 64 * 1024;
 
 /// What a query may use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Features {
     /// Experimental functions and aggregations (`--enable-feature=promql-experimental-functions`).
     pub experimental_functions: bool,
+    /// `fill`, `fill_left` and `fill_right` (`--enable-feature=promql-binop-fill-modifiers`).
+    pub fill_modifiers: bool,
+    /// Letters of any script and dots in names without quotes.
+    pub unquoted_utf8_names: bool,
 }
 
-/// Parses a query.
+/// The matchers of a series selector by itself, such as `up{job="node"}`.
 ///
 /// # Errors
-/// [`Invalid`](engine::ErrorKind::Invalid), in Prometheus' words as far as known (without the
-/// position); [`Unsupported`](engine::ErrorKind::Unsupported) for parts of the language that are
-/// not there yet.
-pub fn parse(query: &str, features: Features) -> Result<Expr> {
-    let scanned = scan::scan(query)?;
-    let parsed = promql_parser::parser::parse(&scanned.text)
-        .map_err(|message| parse_error(&messages::in_prometheus_words(&message, &scanned)))?;
-    convert::Converter::new(&scanned.matchers, features).convert(parsed)
+/// [`Invalid`](engine::ErrorKind::Invalid), in Prometheus' words and with its position.
+pub fn selector(text: &str) -> Result<Vec<Matcher>> {
+    check_length(text)?;
+    let selector = grammar::Parser::new(text, Features::default()).only_selector();
+    let selector = selector.map_err(|fault| Error::invalid(fault.text(text)))?;
+    lower::matchers(selector)
 }
 
-fn parse_error(message: &str) -> Error {
-    Error::invalid(format!("parse error: {message}"))
+fn check_length(text: &str) -> Result<()> {
+    match text.len() {
+        ..=MAX_LENGTH => Ok(()),
+        length => Err(Error::invalid(format!(
+            "query is {length} bytes long, at most {MAX_LENGTH} are allowed"
+        ))),
+    }
+}
+
+/// Parses a query that is asked for at `steps`.
+///
+/// # Errors
+/// [`Invalid`](engine::ErrorKind::Invalid), in Prometheus' words and with its position;
+/// [`Unsupported`](engine::ErrorKind::Unsupported) for parts of the language that are not there yet.
+pub(crate) fn parse(query: &str, features: Features, steps: Steps) -> Result<Expr> {
+    check_length(query)?;
+    let parsed = grammar::Parser::new(query, features).query().and_then(|mut node| {
+        check::check(&mut node)?;
+        Ok(node)
+    });
+    let node = parsed.map_err(|fault| Error::invalid(fault.text(query)))?;
+    lower::Lowering { steps, selectors: 0 }.expr(node)
 }

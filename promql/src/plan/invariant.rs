@@ -70,11 +70,12 @@ fn least(a: f64, b: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse::{Features, parse};
+    use crate::parse::{Features, Steps, parse};
 
     #[test]
     fn parts_under_at_are_the_same_at_every_step() {
-        let invariant = |query: &str| is_invariant(&parse(query, Features::default()).unwrap());
+        let parsed = |query: &str| parse(query, Features::default(), Steps::default()).unwrap();
+        let invariant = |query: &str| is_invariant(&parsed(query));
         for query in [
             "m @ 10",
             "rate(m[5m] @ end())",
@@ -108,8 +109,9 @@ mod tests {
             subquery_step: 60_000,
             max_resolution: 0,
         };
-        let features = Features { experimental_functions: true };
-        let value = |query: &str| constant(&parse(query, features).unwrap(), &times);
+        let features = Features { experimental_functions: true, ..Features::default() };
+        let parsed = |query: &str| parse(query, features, Steps::default()).unwrap();
+        let value = |query: &str| constant(&parsed(query), &times);
         assert_eq!(value("max_of(end() - start(), step() + range())"), Some(110.0));
         assert_eq!(value("-(1 + 2) ^ 2 * 3"), Some(-27.0));
         assert_eq!(value("2 > bool 1"), Some(1.0));

@@ -46,7 +46,7 @@ struct Expected {
 
 /// Runs a script and gives the outcome of each evaluation.
 pub(super) async fn run(text: &str, experimental_functions: bool) -> Vec<Outcome> {
-    let features = Features { experimental_functions };
+    let features = Features { experimental_functions, ..Features::default() };
     let engine = Engine::new(EngineSettings { features, ..EngineSettings::default() });
     let mut data: BTreeMap<Labels, Vec<(i64, f64)>> = BTreeMap::new();
     let lines: Vec<&str> = text.lines().map(uncommented).collect();
