@@ -389,7 +389,6 @@ impl<'a> Parser<'a> {
 
     fn call(&mut self, start: usize) -> Parsed<Node> {
         let name = self.take();
-        // What is wrong in a call is not said to be wrong in an aggregation, unless that is around.
         let args = self.args()?;
         let fault = |message: String| Err(Fault::new(start, message));
         let Some(function) = signature(name) else {
