@@ -2,47 +2,17 @@
 
 use std::time::Duration;
 
+use engine::model::{NoDuration, parse_duration};
+
 /// Parses Prometheus' durations (`model.ParseDuration`): `90s`, `1h30m`, `14d`, `1w`, `0`; units
 /// descend and none occurs twice.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
-    const UNITS: [(&str, u64); 7] = [
-        ("y", 365 * 86_400_000),
-        ("w", 7 * 86_400_000),
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-        ("ms", 1),
-    ];
-    if text == "0" {
-        return Ok(Duration::ZERO);
-    }
-    let invalid = || format!("not a valid duration: {text:?} (as in 30s, 5m, 1h30m, 14d)");
-    if text.is_empty() {
-        return Err(invalid());
-    }
-    let mut rest = text;
-    let mut next_unit = 0;
-    let mut total_ms: u64 = 0;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(invalid)?;
-        let number: u64 = rest[..digits].parse().map_err(|_| invalid())?;
-        rest = &rest[digits..];
-        let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
-        let at = UNITS[next_unit..]
-            .iter()
-            .position(|(unit, _)| *unit == &rest[..letters])
-            .ok_or_else(invalid)?;
-        let factor = UNITS[next_unit + at].1;
-        next_unit += at + 1;
-        rest = &rest[letters..];
-        total_ms = number
-            .checked_mul(factor)
-            .and_then(|ms| total_ms.checked_add(ms))
-            .filter(|&ms| ms <= i64::MAX as u64 / 1_000_000)
-            .ok_or_else(|| format!("duration out of range: {text:?}"))?;
-    }
-    Ok(Duration::from_millis(total_ms))
+    parse_duration(text).map(Duration::from_millis).map_err(|error| match error {
+        NoDuration::Syntax => {
+            format!("not a valid duration: {text:?} (as in 30s, 5m, 1h30m, 14d)")
+        }
+        NoDuration::TooLong => format!("duration out of range: {text:?}"),
+    })
 }
 
 #[cfg(test)]

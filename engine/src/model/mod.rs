@@ -1,6 +1,7 @@
 //! The values that cross every seam: labels, matchers, time ranges, samples, label tables.
 
 mod aggregate;
+mod duration;
 mod histogram;
 mod label_table;
 mod labels;
@@ -9,6 +10,7 @@ mod matcher;
 mod time;
 
 pub use aggregate::{Aggregate, AggregateValue, Aggregates};
+pub use duration::{NoDuration, parse_duration};
 pub use histogram::{
     CounterResetHint, CountsView, Histogram, HistogramCounts, HistogramView, Span, Spans,
 };

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use engine::model;
+
 use super::error::ApiError;
 use super::form::Form;
 
@@ -75,34 +77,9 @@ fn parse_float(text: &str) -> Option<f64> {
     text.parse().ok()
 }
 
-/// `model.ParseDuration`: `1h30m`, units descending, each once; in ns.
+/// Prometheus' duration, in ns.
 fn parse_units(text: &str) -> Option<i64> {
-    const UNITS: [(&str, i64); 7] = [
-        ("y", 365 * 86_400_000),
-        ("w", 7 * 86_400_000),
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-        ("ms", 1),
-    ];
-    let mut rest = text;
-    let mut units = UNITS.as_slice();
-    let mut total: i64 = 0;
-    if rest.is_empty() {
-        return None;
-    }
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let number: i64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
-        let at = units.iter().position(|(name, _)| *name == &rest[..letters])?;
-        total = number.checked_mul(units[at].1)?.checked_add(total)?;
-        units = &units[at + 1..];
-        rest = &rest[letters..];
-    }
-    total.checked_mul(1_000_000)
+    i64::try_from(model::parse_duration(text).ok()?).ok()?.checked_mul(1_000_000)
 }
 
 #[cfg(test)]

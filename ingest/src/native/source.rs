@@ -70,8 +70,8 @@ impl NativeSource {
     }
 
     /// The selected series.
-    fn roster(&self, selected: &Selection, options: &SelectOptions) -> Result<Roster> {
-        let Selection { block, rows } = selected;
+    fn roster(&self, selected: Option<&Selection>, options: &SelectOptions) -> Result<Roster> {
+        let Some(Selection { block, rows }) = selected else { return Ok(Roster::default()) };
         if rows.len() > options.series_limit {
             let message = format!("{} series, the limit is {}", rows.len(), options.series_limit);
             return Err(Error::new(ErrorKind::ResourcesExhausted, message));
@@ -94,10 +94,7 @@ impl NativeSource {
         range: TimeRange,
         options: &SelectOptions,
     ) -> Result<(Arc<Roster>, Arc<KeptChunks>)> {
-        let roster = match &selected {
-            Some(selected) => self.roster(selected, options)?,
-            None => Roster::default(),
-        };
+        let roster = self.roster(selected.as_ref(), options)?;
         let samples: u64 = (0..roster.len()).map(|at| roster.samples(at)).sum();
         if samples > options.samples_limit as u64 {
             let message =
@@ -146,10 +143,7 @@ impl SeriesSource for NativeSource {
             let origin = format!("block {}", self.meta.ulid);
             return kept_pieces(origin, roster, chunks, select, options);
         }
-        let roster = match &selected {
-            Some(selected) => self.roster(selected, options)?,
-            None => Roster::default(),
-        };
+        let roster = self.roster(selected.as_ref(), options)?;
         let (block, rows) = match selected {
             Some(Selection { block, rows }) => (Some(block), rows),
             None => (None, Vec::new()),

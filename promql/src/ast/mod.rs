@@ -57,6 +57,8 @@ pub struct Call {
     pub function: &'static str,
     /// Its arguments, as many and of the types that the function takes.
     pub args: Vec<Expr>,
+    /// The type of its value.
+    pub returns: ValueType,
 }
 
 /// `by (…)` or `without (…)`; neither is `by ()`.

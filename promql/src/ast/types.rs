@@ -29,10 +29,6 @@ impl fmt::Display for ValueType {
     }
 }
 
-/// Functions whose value is a scalar.
-const SCALAR_FUNCTIONS: [&str; 9] =
-    ["scalar", "time", "pi", "start", "end", "step", "range", "min_of", "max_of"];
-
 impl Expr {
     /// The type of its value.
     pub fn value_type(&self) -> ValueType {
@@ -41,8 +37,7 @@ impl Expr {
             Self::Text(_) => ValueType::Text,
             Self::Instant(_) | Self::Aggregate(_) => ValueType::Instant,
             Self::Range(..) | Self::Subquery(_) => ValueType::Range,
-            Self::Call(call) if SCALAR_FUNCTIONS.contains(&call.function) => ValueType::Scalar,
-            Self::Call(_) => ValueType::Instant,
+            Self::Call(call) => call.returns,
             Self::Binary(binary) => match (binary.left.value_type(), binary.right.value_type()) {
                 (ValueType::Scalar, ValueType::Scalar) => ValueType::Scalar,
                 _ => ValueType::Instant,

@@ -1,15 +1,12 @@
 //! Durations: how they are written, and what they come to (`promql/durations.go`).
 
 use super::check::Fault;
-use super::grammar::{Parsed, Parser, check_depth, precedence};
+use super::grammar::{POWER, Parsed, Parser, check_depth, precedence};
 use super::lexer::{Kind as Token, Word};
 use super::tree::{Duration, DurationKind};
 
 /// The longest duration in s: Go counts nanoseconds in 63 bits.
 const LONGEST: f64 = 9_223_372_036.854_775;
-
-/// The operators of durations bind as those of numbers do; a sign as `*` does.
-const POWER: u8 = 6;
 
 /// The steps of a query, which `step()` and `range()` stand for.
 #[derive(Debug, Clone, Copy, Default)]

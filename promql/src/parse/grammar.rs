@@ -18,7 +18,7 @@ pub(super) type Parsed<T> = Result<T, Fault>;
 
 /// How tightly operators bind; a unary minus binds as `*` does.
 const UNARY: u8 = 5;
-const POWER: u8 = 6;
+pub(super) const POWER: u8 = 6;
 
 /// How tightly a binary operator binds.
 pub(super) fn precedence(op: &str) -> u8 {
@@ -35,7 +35,7 @@ pub(super) fn precedence(op: &str) -> u8 {
 /// Reads one query.
 pub(super) struct Parser<'a> {
     lexer: Lexer<'a>,
-    pub(super) features: Features,
+    features: Features,
     /// The token that is looked at.
     next: Found,
     /// Where the last token that was taken ended.

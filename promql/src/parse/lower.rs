@@ -44,7 +44,8 @@ impl Lowering {
             Kind::Call(call) => {
                 let args = call.args.into_iter().map(|arg| self.expr(arg));
                 let args = args.collect::<Result<Vec<_>>>()?;
-                Ok(Expr::Call(Call { function: call.function.name, args }))
+                let (function, returns) = (call.function.name, call.function.returns);
+                Ok(Expr::Call(Call { function, args, returns }))
             }
         }
     }

@@ -26,7 +26,7 @@ pub(crate) fn is_invariant(expr: &Expr) -> bool {
         Expr::Number(_) | Expr::Text(_) => true,
         Expr::Instant(selector) | Expr::Range(selector, _) => selector.at.is_some(),
         Expr::Subquery(subquery) => subquery.at.is_some(),
-        Expr::Call(Call { function: "timestamp", args }) => {
+        Expr::Call(Call { function: "timestamp", args, .. }) => {
             matches!(args.as_slice(), [Expr::Instant(selector)] if selector.at.is_some())
         }
         Expr::Call(call) if DEPENDS_ON_STEP.contains(&call.function) => false,
@@ -42,7 +42,7 @@ pub(crate) fn constant(expr: &Expr, times: &Times) -> Option<f64> {
     match expr {
         Expr::Number(value) => Some(*value),
         Expr::Negate(inner) => constant(inner, times).map(|value| -value),
-        Expr::Call(Call { function, args }) => match (*function, args.as_slice()) {
+        Expr::Call(Call { function, args, .. }) => match (*function, args.as_slice()) {
             ("pi", _) => Some(std::f64::consts::PI),
             ("start", _) => Some(seconds(times.start)),
             ("end", _) => Some(seconds(times.end)),

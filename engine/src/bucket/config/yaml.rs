@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 
+use crate::model;
 use crate::{Error, Result};
 
 /// More text than any configuration needs; the parser's own budgets bound the rest.
@@ -241,36 +242,9 @@ impl Section {
     }
 }
 
-/// Prometheus' duration (`model.ParseDuration`): whole numbers with the units y, w, d, h, m, s, ms,
-/// each at most once and in that order; or `0`.
+/// Prometheus' duration.
 fn parse_duration(text: &str) -> Option<Duration> {
-    const UNITS: [(&str, u64); 7] = [
-        ("y", 365 * 86_400_000),
-        ("w", 7 * 86_400_000),
-        ("d", 86_400_000),
-        ("h", 3_600_000),
-        ("m", 60_000),
-        ("s", 1_000),
-        ("ms", 1),
-    ];
-    if text == "0" {
-        return Some(Duration::ZERO);
-    }
-    let (mut rest, mut total, mut next) = (text, 0u64, 0);
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit())?;
-        let number: u64 = rest[..digits].parse().ok()?;
-        rest = &rest[digits..];
-        let letters = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
-        let at = UNITS.iter().position(|(name, _)| *name == &rest[..letters])?;
-        if at < next {
-            return None;
-        }
-        next = at + 1;
-        total = total.checked_add(number.checked_mul(UNITS[at].1)?)?;
-        rest = &rest[letters..];
-    }
-    (!text.is_empty()).then(|| Duration::from_millis(total))
+    model::parse_duration(text).ok().map(Duration::from_millis)
 }
 
 #[cfg(test)]

@@ -1,22 +1,30 @@
-//! Series that are sent on as they came.
+//! Chunks that are kept as they came.
 
 use std::fmt;
 
 use async_trait::async_trait;
 
-use super::{ChunkedSeries, EncodedChunk};
+use super::EncodedChunk;
 use crate::source::ChunkParts;
 use crate::{Error, Result};
 
-/// Series in order of the roster, and what accounts for their memory.
-pub(super) struct Kept {
-    series: Vec<ChunkedSeries>,
+/// The chunks of each series in order of the roster, and what accounts for their memory.
+pub(in crate::source) struct Kept {
+    series: Vec<Vec<EncodedChunk>>,
     _held: Box<dyn Send + Sync>,
 }
 
 impl Kept {
-    pub(super) fn new(series: Vec<ChunkedSeries>, held: Box<dyn Send + Sync>) -> Self {
+    pub(in crate::source) fn new(
+        series: Vec<Vec<EncodedChunk>>,
+        held: Box<dyn Send + Sync>,
+    ) -> Self {
         Self { series, _held: held }
+    }
+
+    /// All chunks.
+    pub(in crate::source) fn chunks(&self) -> impl Iterator<Item = &EncodedChunk> {
+        self.series.iter().flatten()
     }
 }
 
@@ -30,7 +38,7 @@ impl fmt::Debug for Kept {
 impl ChunkParts for Kept {
     async fn part(&self, series: &[u32]) -> Result<Vec<Vec<EncodedChunk>>> {
         let chunks = |&at: &u32| match self.series.get(at as usize) {
-            Some(one) => Ok(one.chunks.clone()),
+            Some(chunks) => Ok(chunks.clone()),
             None => Err(Error::internal(format!("no series {at}"))),
         };
         series.iter().map(chunks).collect()

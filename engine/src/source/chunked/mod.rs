@@ -33,6 +33,7 @@ use crate::model::{LabelTable, Labels, TimeRange};
 use crate::{Error, ErrorKind, Result};
 
 pub use exec::ChunkedExec;
+pub(super) use kept::Kept;
 
 /// Bytes that a series or chunk takes beside its text and data.
 const OVERHEAD: usize = 64;
@@ -193,7 +194,8 @@ pub fn kept_parts(
 ) -> ResolvedParts {
     let series = overlapping(series, range);
     let roster = Arc::new(roster(&series, &[]));
-    ResolvedParts::one(roster, Parts::Chunks(Arc::new(kept::Kept::new(series, held))), warnings)
+    let chunks = series.into_iter().map(|one| one.chunks).collect();
+    ResolvedParts::one(roster, Parts::Chunks(Arc::new(Kept::new(chunks, held))), warnings)
 }
 
 /// The series that have chunks in `range`, with those.

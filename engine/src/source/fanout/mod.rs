@@ -270,7 +270,7 @@ impl SeriesSource for FanoutSource {
         {
             return only.source.resolve(select, options).await;
         }
-        let apart = SelectOptions { dedup: false, trailing_labels: trailing, ..options.clone() };
+        let apart = SelectOptions { trailing_labels: trailing, ..options.apart() };
         let ask = |child: &Child| {
             let (source, apart) = (Arc::clone(&child.source), &apart);
             let whole = only(&children, options).then_some(options);

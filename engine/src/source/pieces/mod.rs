@@ -32,7 +32,7 @@ use hashbrown::HashSet;
 use xxhash_rust::xxh64::xxh64;
 
 use super::arrange::Arrangement;
-use super::chunked::kind;
+use super::chunked::{Kept, kind};
 use super::{
     ChunkParts, ChunkedSeries, Columns, EncodedChunk, Resolved, Roster, Select, SelectOptions,
     SeriesKind, histogram_run_schema, run_schema,
@@ -107,34 +107,23 @@ impl Member {
     }
 }
 
-/// The chunks of an answer.
+/// The chunks of an answer, by member.
+#[derive(Debug)]
 struct Answered {
-    /// Of each member, in order of the roster.
-    members: Vec<Vec<EncodedChunk>>,
+    kept: Kept,
     reading: Reading,
     damaged: Damaged,
-    _held: Box<dyn Send + Sync>,
-}
-
-impl fmt::Debug for Answered {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Answered({} members)", self.members.len())
-    }
 }
 
 #[async_trait]
 impl ChunkParts for Answered {
     async fn part(&self, series: &[u32]) -> Result<Vec<Vec<EncodedChunk>>> {
-        let chunks = |&at: &u32| match self.members.get(at as usize) {
-            Some(chunks) => Ok(chunks.clone()),
-            None => Err(Error::internal(format!("no series {at}"))),
-        };
-        series.iter().map(chunks).collect()
+        self.kept.part(series).await
     }
 
     /// Finds all damage at once: the next attempt is then the last.
     fn damaged(&self, error: Error) -> Error {
-        for chunk in self.members.iter().flatten() {
+        for chunk in self.kept.chunks() {
             if Rows::default().push(0, chunk, &self.reading).is_err() {
                 self.damaged.note(chunk);
             }
@@ -143,7 +132,7 @@ impl ChunkParts for Answered {
     }
 
     fn held(&self) -> usize {
-        let chunks = self.members.iter().flatten();
+        let chunks = self.kept.chunks();
         chunks.map(|chunk| chunk.bytes.len() + size_of::<EncodedChunk>()).sum()
     }
 }
@@ -237,7 +226,7 @@ pub fn resolve_pieces(
     let members = arrangement.order.iter().filter_map(|&at| slots[at as usize].take());
     let members = members.map(|member| member.chunks).collect();
     let reading = reading.with_histograms(wanted && histograms > 0);
-    let chunks = Arc::new(Answered { members, reading, damaged, _held: held });
+    let chunks = Arc::new(Answered { kept: Kept::new(members, held), reading, damaged });
     let roster = Arc::new(roster);
     let pieces = Pieces::new(origin, Arc::clone(&roster), chunks, reading, options);
     Ok(Resolved { roster, runs: Arc::new(PiecesExec::new(pieces)), warnings })
