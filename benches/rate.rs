@@ -9,7 +9,7 @@ use engine::model::Labels;
 use engine::source::{MemorySource, SelectOptions};
 use promql::Engine;
 use promql::exec::grid::Grid;
-use promql::functions::{RangeFunction, Windows};
+use promql::functions::{RangeFunction, Remarks, Samples, Slots, Windows};
 use promql::query::{Evaluation, QueryRequest, QueryValue};
 
 const STEP_MS: i64 = 15_000;
@@ -27,7 +27,12 @@ pub(crate) fn rate(criterion: &mut Criterion) {
         let kernel = function.kernel(&[]).expect("no parameters");
         let (mut out, mut valid) = (vec![0.0; grid.steps], vec![false; grid.steps]);
         group.bench_function(name, |bencher| {
-            bencher.iter(|| kernel.row(&ts, &values, &windows, &mut out, &mut valid));
+            let samples = Samples::floats(&ts, &values);
+            bencher.iter(|| {
+                let (values, valid, histograms) = (&mut out[..], &mut valid[..], &mut [][..]);
+                let mut slots = Slots { values, valid, histograms };
+                kernel.row(&samples, &windows, &mut slots, &mut Remarks::default());
+            });
         });
     }
 

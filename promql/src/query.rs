@@ -6,6 +6,8 @@ use std::time::Duration;
 use engine::model::Labels;
 use engine::source::SelectOptions;
 
+use crate::functions::histogram::FloatHistogram;
+
 /// When a query is evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evaluation {
@@ -47,15 +49,26 @@ pub struct QueryRequest {
     pub select: SelectOptions,
 }
 
-/// One series of a matrix.
+/// The value of a sample.
 #[derive(Debug, Clone, PartialEq)]
+pub enum SampleValue {
+    /// A number.
+    Float(f64),
+    /// A native histogram.
+    Histogram(Box<FloatHistogram>),
+}
+
+/// One series of a matrix: at each time a number or a histogram.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct MatrixSeries {
     /// Its labels.
     pub labels: Labels,
-    /// Timestamps of its points in ms.
+    /// Timestamps of its numbers in ms.
     pub timestamps: Vec<i64>,
-    /// The points' values.
+    /// The numbers.
     pub values: Vec<f64>,
+    /// Its histograms and their timestamps in ms.
+    pub histograms: Vec<(i64, FloatHistogram)>,
 }
 
 /// An answer's value.
@@ -66,7 +79,7 @@ pub enum QueryValue {
     /// A string at a time in ms.
     String(i64, String),
     /// Series with one value each, at the evaluation time in ms.
-    Vector(i64, Vec<(Labels, f64)>),
+    Vector(i64, Vec<(Labels, SampleValue)>),
     /// Series with points.
     Matrix(Vec<MatrixSeries>),
 }

@@ -77,8 +77,8 @@ pub use memory::MemorySource;
 pub use metadata::{BlockMetadata, Metadata, MetadataSource};
 pub use parts::{ChunkParts, Parts, ResolvedParts, RunParts, SourceParts};
 pub use roster::{Grouping, Roster, RosterBuilder, SeriesKind};
-pub use runs::{HISTOGRAM_WEIGHT, histogram_run_schema, histograms_of};
-pub(crate) use runs::{RunBuilder, has_histograms};
+pub(crate) use runs::has_histograms;
+pub use runs::{HISTOGRAM_WEIGHT, RunBuilder, histogram_run_schema, histograms_of};
 pub use streamed::{StreamedExec, StreamedRuns};
 #[cfg(test)]
 pub(crate) use tests::test_block;

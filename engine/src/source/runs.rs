@@ -55,7 +55,7 @@ pub fn histograms_of(batch: &RecordBatch) -> Result<Option<(&ListArray, &StructA
 /// Makes run batches with native histograms: samples are added series by series, in order of time;
 /// neighbours of one series and kind become one row.
 #[derive(Debug, Default)]
-pub(crate) struct RunBuilder {
+pub struct RunBuilder {
     series: Vec<u32>,
     lengths: Vec<usize>,
     has_histograms: Vec<bool>,
@@ -71,14 +71,14 @@ pub(crate) struct RunBuilder {
 
 impl RunBuilder {
     /// Adds floats.
-    pub(crate) fn floats(&mut self, series: u32, ts: &[i64], values: &[f64]) {
+    pub fn floats(&mut self, series: u32, ts: &[i64], values: &[f64]) {
         self.ts.extend_from_slice(ts);
         self.values.extend_from_slice(values);
         self.row(series, ts.len(), false);
     }
 
     /// Adds histograms, one a timestamp.
-    pub(crate) fn histograms(&mut self, series: u32, ts: &[i64], histograms: StructArray) {
+    pub fn histograms(&mut self, series: u32, ts: &[i64], histograms: StructArray) {
         self.ts.extend_from_slice(ts);
         self.count += ts.len();
         self.bytes += histograms.to_data().get_slice_memory_size().unwrap_or_default();
@@ -120,7 +120,10 @@ impl RunBuilder {
     }
 
     /// The batch, if it has a row; the builder is empty after.
-    pub(crate) fn finish(&mut self) -> Result<Option<RecordBatch>> {
+    ///
+    /// # Errors
+    /// [`Internal`](crate::ErrorKind::Internal) if Arrow refuses what was added.
+    pub fn finish(&mut self) -> Result<Option<RecordBatch>> {
         let built = std::mem::take(self);
         if built.series.is_empty() {
             return Ok(None);

@@ -1,8 +1,10 @@
 //! A query's answer as frames.
 
-use engine::model::Labels;
-use promql::query::{MatrixSeries, QueryAnswer, QueryValue};
-use proto::prometheus_copy::{Sample, TimeSeries};
+use engine::model::{CounterResetHint, Labels};
+use promql::functions::histogram::FloatHistogram;
+use promql::query::{MatrixSeries, QueryAnswer, QueryValue, SampleValue};
+use proto::prometheus_copy::histogram::{Count, ResetHint, ZeroCount};
+use proto::prometheus_copy::{BucketSpan, Histogram, Sample, TimeSeries};
 use proto::thanos::{
     QueryRangeResponse, QueryResponse, QueryStats, TimeSeriesBatch, query_range_response,
     query_response,
@@ -74,7 +76,14 @@ fn series(value: QueryValue) -> Box<dyn Iterator<Item = TimeSeries> + Send> {
         }
         QueryValue::String(..) => Box::new(std::iter::empty()),
         QueryValue::Vector(time, series) => {
-            Box::new(series.into_iter().map(move |(labels, value)| one(&labels, time, value)))
+            Box::new(series.into_iter().map(move |(labels, value)| match value {
+                SampleValue::Float(value) => one(&labels, time, value),
+                SampleValue::Histogram(value) => TimeSeries {
+                    labels: wire(&labels),
+                    histograms: vec![histogram(time, *value)],
+                    ..TimeSeries::default()
+                },
+            }))
         }
         QueryValue::Matrix(series) => Box::new(series.into_iter().map(points)),
     }
@@ -83,5 +92,35 @@ fn series(value: QueryValue) -> Box<dyn Iterator<Item = TimeSeries> + Send> {
 fn points(series: MatrixSeries) -> TimeSeries {
     let points = series.timestamps.into_iter().zip(series.values);
     let samples = points.map(|(timestamp, value)| Sample { value, timestamp }).collect();
-    TimeSeries { labels: wire(&series.labels), samples, ..TimeSeries::default() }
+    let histograms = series.histograms.into_iter();
+    let histograms = histograms.map(|(time, value)| histogram(time, value)).collect();
+    TimeSeries { labels: wire(&series.labels), samples, histograms, ..TimeSeries::default() }
+}
+
+/// As `FloatHistogramToHistogramProto` makes it.
+fn histogram(timestamp: i64, histogram: FloatHistogram) -> Histogram {
+    let spans = |spans: Vec<engine::model::Span>| {
+        spans.into_iter().map(|span| BucketSpan { offset: span.offset, length: span.length })
+    };
+    let hint = match histogram.counter_reset_hint {
+        CounterResetHint::Unknown => ResetHint::Unknown,
+        CounterResetHint::CounterReset => ResetHint::Yes,
+        CounterResetHint::NotCounterReset => ResetHint::No,
+        CounterResetHint::Gauge => ResetHint::Gauge,
+    };
+    Histogram {
+        sum: histogram.sum,
+        schema: histogram.schema,
+        zero_threshold: histogram.zero_threshold,
+        negative_spans: spans(histogram.negative_spans).collect(),
+        negative_counts: histogram.negative_buckets,
+        positive_spans: spans(histogram.positive_spans).collect(),
+        positive_counts: histogram.positive_buckets,
+        reset_hint: hint.into(),
+        timestamp,
+        custom_values: histogram.custom_values.to_vec(),
+        count: Some(Count::CountFloat(histogram.count)),
+        zero_count: Some(ZeroCount::ZeroCountFloat(histogram.zero_count)),
+        ..Histogram::default()
+    }
 }

@@ -1,7 +1,8 @@
 //! Stoa's own syntax tree of PromQL: what a query means, without how it was written.
 //!
 //! Parentheses are gone, durations and times are milliseconds, patterns are compiled, and every
-//! selector has a number, under which planning finds its series.
+//! selector has a number, under which planning finds its series. Places in the text (bytes from its
+//! beginning) are kept where annotations name them.
 
 mod operator;
 mod types;
@@ -33,6 +34,19 @@ pub struct Selector {
     pub offset: i64,
     /// `@`.
     pub at: Option<At>,
+    /// `anchored` or `smoothed`.
+    pub extended: Option<Extended>,
+    /// Its place in the text.
+    pub place: usize,
+}
+
+/// How far a selector looks beyond its range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extended {
+    /// Back to the sample before the range.
+    Anchored,
+    /// To the samples before and behind it, with values between them interpolated.
+    Smoothed,
 }
 
 /// A subquery: `expr[range:step]`.
@@ -59,6 +73,10 @@ pub struct Call {
     pub args: Vec<Expr>,
     /// The type of its value.
     pub returns: ValueType,
+    /// Its place in the text.
+    pub place: usize,
+    /// The places of its arguments.
+    pub places: Vec<usize>,
 }
 
 /// `by (…)` or `without (…)`; neither is `by ()`.
@@ -81,10 +99,16 @@ pub struct Aggregate {
     pub param: Option<Expr>,
     /// The groups.
     pub grouping: Grouping,
+    /// Its place in the text.
+    pub place: usize,
+    /// The place of the vector.
+    pub expr_place: usize,
+    /// The place of the parameter.
+    pub param_place: usize,
 }
 
 /// How the sides of a binary operation between vectors meet.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct VectorMatching {
     /// `on (…)` rather than `ignoring (…)`.
     pub on: bool,
@@ -94,6 +118,8 @@ pub struct VectorMatching {
     pub many: Many,
     /// The labels that `group_left (…)` or `group_right (…)` copies from the one side.
     pub include: Vec<String>,
+    /// The numbers that stand for series that the left, and the right, side lacks.
+    pub fill: [Option<f64>; 2],
 }
 
 /// Which side of a binary operation may have many series in a group.
@@ -122,6 +148,8 @@ pub struct Binary {
     pub bool: bool,
     /// How series meet; meaningless unless both sides are vectors.
     pub matching: VectorMatching,
+    /// Its place in the text.
+    pub place: usize,
 }
 
 /// An expression.

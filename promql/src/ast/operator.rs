@@ -35,9 +35,13 @@ pub enum BinaryOp {
     Or,
     /// `unless`
     Unless,
+    /// `</`
+    TrimUpper,
+    /// `>/`
+    TrimLower,
 }
 
-const BINARY: [(&str, BinaryOp); 16] = [
+const BINARY: [(&str, BinaryOp); 18] = [
     ("+", BinaryOp::Add),
     ("-", BinaryOp::Sub),
     ("*", BinaryOp::Mul),
@@ -54,6 +58,8 @@ const BINARY: [(&str, BinaryOp); 16] = [
     ("and", BinaryOp::And),
     ("or", BinaryOp::Or),
     ("unless", BinaryOp::Unless),
+    ("</", BinaryOp::TrimUpper),
+    (">/", BinaryOp::TrimLower),
 ];
 
 impl BinaryOp {
@@ -106,9 +112,13 @@ pub enum AggregateOp {
     Quantile,
     /// `count_values`
     CountValues,
+    /// `limitk`
+    Limitk,
+    /// `limit_ratio`
+    LimitRatio,
 }
 
-const AGGREGATE: [(&str, AggregateOp); 12] = [
+const AGGREGATE: [(&str, AggregateOp); 14] = [
     ("sum", AggregateOp::Sum),
     ("avg", AggregateOp::Avg),
     ("min", AggregateOp::Min),
@@ -121,6 +131,8 @@ const AGGREGATE: [(&str, AggregateOp); 12] = [
     ("bottomk", AggregateOp::Bottomk),
     ("quantile", AggregateOp::Quantile),
     ("count_values", AggregateOp::CountValues),
+    ("limitk", AggregateOp::Limitk),
+    ("limit_ratio", AggregateOp::LimitRatio),
 ];
 
 impl AggregateOp {

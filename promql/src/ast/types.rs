@@ -56,6 +56,7 @@ impl BinaryOp {
     /// Whether its result is no longer the metric it was: arithmetic drops the metric's name
     /// (`changesMetricSchema` in promql/engine.go).
     pub fn changes_metric(self) -> bool {
-        !self.is_comparison() && !self.is_set()
+        use BinaryOp::{TrimLower, TrimUpper};
+        !self.is_comparison() && !self.is_set() && !matches!(self, TrimLower | TrimUpper)
     }
 }

@@ -7,17 +7,20 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
-use engine::model::is_stale;
+use engine::model::{Labels, is_stale};
 use futures::StreamExt;
 
 use super::optimize::optimized;
 use crate::ast::ValueType;
+use crate::exec::fault::Fault;
 use crate::exec::grid::GridRows;
 use crate::exec::operator::single;
 use crate::exec::runs::RunReader;
-use crate::functions::Windows;
+use crate::functions::histogram::FloatHistogram;
+use crate::functions::range::boundaries;
+use crate::functions::{Reach, Samples, Windows};
 use crate::plan::{Node, Runs};
-use crate::query::{MatrixSeries, QueryValue};
+use crate::query::{MatrixSeries, QueryValue, SampleValue};
 
 /// Executes a plan for what its operators take note of.
 pub(super) async fn execute(
@@ -48,21 +51,30 @@ pub(super) async fn of_grid(
     is_range: bool,
     context: &Arc<TaskContext>,
 ) -> Result<(QueryValue, Arc<str>)> {
-    let Node { plan, series, grid, ordered } = node;
+    let Node { plan, series, grid, ordered, .. } = node;
     let plan = optimized(single(plan), context.session_config().options())?;
     let memory = reservation(context);
     let mut stream = plan.execute(0, Arc::clone(context))?;
     let mut found = Vec::new();
     while let Some(batch) = stream.next().await {
         let rows = GridRows::new(batch?, grid)?;
-        for (id, values, valid) in rows.iter() {
-            let slots = (0..values.len()).filter(|&slot| valid[slot]);
+        for (id, row) in rows.rows() {
+            let slots = (0..row.values.len()).filter(|&slot| row.valid[slot]);
             let (timestamps, values): (Vec<i64>, Vec<f64>) =
-                slots.map(|slot| (grid.time(slot), values[slot])).unzip();
-            if !values.is_empty() {
-                memory.try_grow(values.len() * 16 + size_of::<MatrixSeries>())?;
+                slots.map(|slot| (grid.time(slot), row.values[slot])).unzip();
+            let histograms: Vec<(i64, FloatHistogram)> = row
+                .histograms
+                .iter()
+                .enumerate()
+                .filter_map(|(slot, histogram)| {
+                    Some((grid.time(slot), (**histogram.as_ref()?).clone()))
+                })
+                .collect();
+            if !values.is_empty() || !histograms.is_empty() {
                 let labels = series.labels(id as usize);
-                found.push(MatrixSeries { labels, timestamps, values });
+                let series = MatrixSeries { labels, timestamps, values, histograms };
+                memory.try_grow(bytes(&series))?;
+                found.push(series);
             }
         }
     }
@@ -76,18 +88,33 @@ pub(super) async fn of_grid(
             let value = found.first().and_then(|series| series.values.first());
             QueryValue::Scalar(grid.start, value.copied().unwrap_or(f64::NAN))
         }
-        _ => QueryValue::Vector(
-            grid.start,
-            found.into_iter().map(|series| (series.labels, series.values[0])).collect(),
-        ),
+        _ => QueryValue::Vector(grid.start, found.into_iter().filter_map(only_sample).collect()),
     };
     Ok((value, explained(plan.as_ref())))
 }
 
-/// Executes a range vector: the raw samples in the window.
+/// Bytes of a series of the answer.
+fn bytes(series: &MatrixSeries) -> usize {
+    let histograms = series.histograms.iter().map(|(_, histogram)| 8 + histogram.bytes());
+    series.values.len() * 16 + size_of::<MatrixSeries>() + histograms.sum::<usize>()
+}
+
+/// The one sample of a series at one step.
+fn only_sample(mut series: MatrixSeries) -> Option<(Labels, SampleValue)> {
+    let value = match (series.values.first(), series.histograms.pop()) {
+        (Some(&value), _) => SampleValue::Float(value),
+        (None, Some((_, histogram))) => SampleValue::Histogram(Box::new(histogram)),
+        (None, None) => return None,
+    };
+    Some((series.labels, value))
+}
+
+/// Executes a range vector: the raw samples in the window; of a range that reaches further, with values
+/// at its edges.
 pub(super) async fn matrix_of_runs(
     runs: Runs,
     windows: Windows,
+    reach: Option<Reach>,
     context: &Arc<TaskContext>,
 ) -> Result<(QueryValue, Arc<str>)> {
     let plan = optimized(single(runs.plan), context.session_config().options())?;
@@ -96,14 +123,31 @@ pub(super) async fn matrix_of_runs(
     let mut reader = RunReader::default();
     let mut found: Vec<MatrixSeries> = Vec::new();
     let (start, end) = (windows.start(0), windows.end(0));
-    let mut each = |id: u32, ts: &[i64], values: Option<&[f64]>| {
-        let samples = ts.iter().copied().zip(values.unwrap_or_default().iter().copied());
-        let inside = |&(t, value): &(i64, f64)| start < t && t <= end && !is_stale(value);
-        let (timestamps, values): (Vec<i64>, Vec<f64>) = samples.filter(inside).unzip();
-        if !values.is_empty() {
-            memory.try_grow(values.len() * 16 + size_of::<MatrixSeries>())?;
+    let lookback = reach.map_or(0, |reach| reach.lookback);
+    let behind = reach.map_or(0, |reach| if reach.smoothed { reach.lookback } else { 0 });
+    let (from, to) = (start.saturating_sub(lookback), end.saturating_add(behind));
+    let mut each = |id: u32, samples: &Samples<'_>| {
+        let floats = samples.ts.iter().copied().zip(samples.values.iter().copied());
+        let inside = |&(t, value): &(i64, f64)| from < t && t <= to && !is_stale(value);
+        let (mut timestamps, mut values): (Vec<i64>, Vec<f64>) = floats.filter(inside).unzip();
+        let histograms = samples.histogram_ts.iter().zip(samples.histograms);
+        let histograms = histograms
+            .filter(|(t, histogram)| from < **t && **t <= to && !histogram.is_stale())
+            .map(|(&t, histogram)| (t, (**histogram).clone()));
+        let histograms: Vec<(i64, FloatHistogram)> = histograms.collect();
+        if let Some(reach) = reach {
+            if !histograms.is_empty() {
+                let word = if reach.smoothed { "smoothed" } else { "anchored" };
+                let text = format!("{word} modifier is not supported with histograms");
+                return Err(Fault::Other(text).into());
+            }
+            (timestamps, values) = boundaries(&timestamps, &values, (start, end), reach);
+        }
+        if !values.is_empty() || !histograms.is_empty() {
             let labels = runs.series.labels(id as usize);
-            found.push(MatrixSeries { labels, timestamps, values });
+            let series = MatrixSeries { labels, timestamps, values, histograms };
+            memory.try_grow(bytes(&series))?;
+            found.push(series);
         }
         Ok(())
     };

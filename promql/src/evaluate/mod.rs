@@ -19,7 +19,7 @@ use engine::{Error, ErrorKind, Result};
 use crate::ast::{Expr, ValueType};
 use crate::exec::fault::Fault;
 use crate::exec::grid::Grid;
-use crate::functions::Windows;
+use crate::functions::{Reach, Windows};
 use crate::parse::{Features, Steps, parse};
 use crate::plan::{Node, Planner, Runs, Times, resolve};
 use crate::query::{Evaluation, QueryAnswer, QueryRequest, QueryValue};
@@ -183,14 +183,16 @@ async fn evaluate(
         return Ok(QueryAnswer { value, warnings, infos, plan: Arc::from("") });
     }
     let selectors = resolve(&expr, &times, grid, source.as_ref(), &request.select).await?;
-    let mut planner = Planner::new(times, &selectors);
+    let mut planner = Planner::new(times, features, &selectors);
     let planned = plan(&mut planner, &expr, grid, &context).await?;
     let executed = match planned {
-        Planned::Runs(runs, windows) => answer::matrix_of_runs(runs, windows, &context).await,
+        Planned::Runs(runs, windows, reach) => {
+            answer::matrix_of_runs(runs, windows, reach, &context).await
+        }
         Planned::Grid(node) => answer::of_grid(node, kind, is_range, &context).await,
     };
     let (value, plan) = executed.map_err(|error| query_error(error, &planner))?;
-    let (mut warnings, infos) = planner.annotations();
+    let (mut warnings, infos) = planner.annotations(&request.query);
     warnings.splice(0..0, selectors.warnings());
     let value = answer::limited(value, request.limit, &mut warnings);
     Ok(QueryAnswer { value, warnings, infos, plan })
@@ -198,7 +200,7 @@ async fn evaluate(
 
 enum Planned {
     Grid(Node),
-    Runs(Runs, Windows),
+    Runs(Runs, Windows, Option<Reach>),
 }
 
 /// Plans the query; what must be executed before the rest can be planned is executed.
@@ -211,9 +213,11 @@ async fn plan(
     loop {
         let planned = match expr.value_type() {
             ValueType::Range => {
-                planner.range(expr, grid).map(|(runs, windows)| Planned::Runs(runs, windows))
+                let reach = planner.reach(expr);
+                let range = planner.range(expr, grid, true);
+                range.map(|(runs, windows)| Planned::Runs(runs, windows, reach))
             }
-            _ => planner.plan(expr, grid).map(Planned::Grid),
+            _ => planner.plan(expr, grid).map(|node| Planned::Grid(planner.finished(node))),
         };
         match (planned, planner.take_pending()) {
             (Err(_), Some(pending)) => {

@@ -34,6 +34,17 @@ pub enum Fault {
     ManyToOne,
     /// With `group_left`/`group_right`, two results have one label set.
     GroupingLabels,
+    /// Two info series of one metric have their newest sample at one time.
+    DuplicateInfo {
+        /// The number of the operation in the plan.
+        operation: u32,
+        /// The series seen first (index into the info series).
+        first: u32,
+        /// The other one.
+        second: u32,
+        /// The time in ms.
+        time: i64,
+    },
     /// Anything else that Prometheus refuses while it evaluates, in its words.
     Other(String),
 }
@@ -43,6 +54,7 @@ impl fmt::Display for Fault {
         f.write_str(match self {
             Self::SameLabels => "vector cannot contain metrics with the same labelset",
             Self::DuplicateMatch { .. } => "found duplicate series for the match group",
+            Self::DuplicateInfo { .. } => "found duplicate series for info metric",
             Self::ManyToOne => {
                 "multiple matches for labels: many-to-one matching must be explicit (group_left/group_right)"
             }

@@ -14,6 +14,8 @@
 //! | [`merge_series`] | grid | grid: series whose labels have become equal |
 //! | [`binary`] | two grids, or a grid and a scalar | grid: arithmetic, comparisons, set operators |
 //! | [`ordered_aggregate`] | grid | grid: topk, bottomk, quantile, count_values |
+//! | [`info`] | two grids | grid: labels of info series |
+//! | [`limit`] | grid | grid: limitk, limit_ratio |
 //! | [`histogram_quantile`] | grid of buckets | grid of histograms |
 //! | [`share`] | any | the same, read once for several readers |
 //!
@@ -34,7 +36,10 @@ pub mod cell;
 pub mod fault;
 pub mod grid;
 pub mod histogram_quantile;
+pub mod info;
+pub mod limit;
 pub mod merge_series;
+pub mod notes;
 pub mod operator;
 pub mod ordered_aggregate;
 pub mod repeat;
@@ -48,5 +53,6 @@ pub mod window;
 pub use argument::{Argument, ArgumentValues};
 
 mod argument;
+mod parameters;
 #[cfg(test)]
 mod testing;

@@ -1,15 +1,22 @@
 //! Reads run batches: one call a series, however its run is cut into rows and batches.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, ListArray};
 use arrow::datatypes::{Float64Type, Int64Type, UInt32Type};
 use arrow::record_batch::RecordBatch;
 use datafusion::common::internal_datafusion_err;
 use datafusion::error::Result;
+use engine::block::histogram::HistogramColumns;
+use engine::source::histograms_of;
+
+use crate::functions::Samples;
+use crate::functions::histogram::FloatHistogram;
 
 /// Joins the rows of a stream of run batches to whole series.
 ///
-/// A series that lies in one row is handed on without a copy; the last row of a batch is kept until
-/// the next batch shows whether it goes on.
+/// A series of floats that lies in one row is handed on without a copy; the last row of a batch is
+/// kept until the next batch shows whether it goes on.
 #[derive(Debug, Default)]
 pub struct RunReader {
     /// The row that may go on, as a copy; meaningless if `series` is none.
@@ -19,6 +26,9 @@ pub struct RunReader {
     /// Whether any row of the kept series had values; if some rows had none (timestamps only),
     /// their values are filled up with 0, which is not a stale marker.
     has_values: bool,
+    histogram_ts: Vec<i64>,
+    histograms: Vec<Arc<FloatHistogram>>,
+    histogram_bytes: usize,
 }
 
 /// The rows of one run batch as slices.
@@ -28,6 +38,13 @@ struct Rows<'a> {
     ts_values: &'a [i64],
     value: &'a ListArray,
     value_values: &'a [f64],
+    histograms: Option<(&'a ListArray, HistogramColumns<'a>)>,
+}
+
+/// What a row has beside timestamps.
+enum Part<'a> {
+    Floats(Option<&'a [f64]>),
+    Histograms(std::ops::Range<usize>),
 }
 
 impl<'a> Rows<'a> {
@@ -44,65 +61,94 @@ impl<'a> Rows<'a> {
             let array = array.as_any().downcast_ref::<arrow::array::PrimitiveArray<T>>();
             array.map(|array| array.values().as_ref())
         }
+        let histograms = match histograms_of(batch)? {
+            Some((lists, array)) => Some((lists, HistogramColumns::of(array)?)),
+            None => None,
+        };
         Ok(Self {
             series: primitive::<UInt32Type>(batch.column(0)).ok_or_else(broken)?,
             ts,
             ts_values: primitive::<Int64Type>(ts.values()).ok_or_else(broken)?,
             value,
             value_values: primitive::<Float64Type>(value.values()).ok_or_else(broken)?,
+            histograms,
         })
     }
 
-    fn row(&self, at: usize) -> Result<(u32, &'a [i64], Option<&'a [f64]>)> {
+    fn row(&self, at: usize) -> Result<(u32, &'a [i64], Part<'a>)> {
         let cut = |list: &ListArray| {
             let offsets = list.value_offsets();
             offsets[at] as usize..offsets[at + 1] as usize
         };
         let ts = &self.ts_values[cut(self.ts)];
+        let broken = || internal_datafusion_err!("a run has other numbers of values and times");
+        if let Some((lists, _)) = self.histograms.as_ref().filter(|(lists, _)| lists.is_valid(at)) {
+            let rows = cut(lists);
+            return match rows.len() == ts.len() {
+                true => Ok((self.series[at], ts, Part::Histograms(rows))),
+                false => Err(broken()),
+            };
+        }
         let values = (!self.value.is_null(at)).then(|| &self.value_values[cut(self.value)]);
         if values.is_some_and(|values| values.len() != ts.len()) {
-            return Err(internal_datafusion_err!("a run has other numbers of values and times"));
+            return Err(broken());
         }
-        Ok((self.series[at], ts, values))
+        Ok((self.series[at], ts, Part::Floats(values)))
     }
 }
 
 impl RunReader {
-    /// Reads a batch; `each` gets every series that is known to be complete: its id, timestamps, and
-    /// values (none if only timestamps were read).
+    /// Reads a batch; `each` gets every series that is known to be complete, and its samples.
     pub fn push(
         &mut self,
         batch: &RecordBatch,
-        mut each: impl FnMut(u32, &[i64], Option<&[f64]>) -> Result<()>,
+        mut each: impl FnMut(u32, &Samples<'_>) -> Result<()>,
     ) -> Result<()> {
         let rows = Rows::new(batch)?;
         let count = batch.num_rows();
         for at in 0..count {
-            let (series, ts, values) = rows.row(at)?;
+            let (series, ts, part) = rows.row(at)?;
             let goes_on = at + 1 == count || rows.series[at + 1] == series;
             if self.series.is_some_and(|kept| kept != series) {
                 self.finish(&mut each)?;
             }
-            if self.series.is_some() || goes_on {
-                self.keep(series, ts, values);
-            } else {
-                each(series, ts, values)?;
+            match part {
+                Part::Floats(values) if self.series.is_none() && !goes_on => {
+                    each(series, &Samples::floats(ts, values.unwrap_or_default()))?;
+                }
+                Part::Floats(values) => self.keep(series, ts, values),
+                Part::Histograms(rows_of) => {
+                    self.series = Some(series);
+                    self.histogram_ts.extend_from_slice(ts);
+                    for row in rows_of {
+                        let Some((_, columns)) = &rows.histograms else { break };
+                        let histogram = FloatHistogram::from_view(&columns.view(row)?);
+                        self.histogram_bytes += histogram.bytes();
+                        self.histograms.push(Arc::new(histogram));
+                    }
+                }
             }
         }
         Ok(())
     }
 
     /// Hands on the series that was kept; call it after the last batch.
-    pub fn finish(
-        &mut self,
-        mut each: impl FnMut(u32, &[i64], Option<&[f64]>) -> Result<()>,
-    ) -> Result<()> {
+    pub fn finish(&mut self, mut each: impl FnMut(u32, &Samples<'_>) -> Result<()>) -> Result<()> {
         if let Some(series) = self.series.take() {
-            each(series, &self.ts, self.has_values.then_some(&self.values))?;
+            let values: &[f64] = if self.has_values { &self.values } else { &[] };
+            let samples = Samples {
+                histogram_ts: &self.histogram_ts,
+                histograms: &self.histograms,
+                ..Samples::floats(&self.ts, values)
+            };
+            each(series, &samples)?;
         }
         self.ts.clear();
         self.values.clear();
         self.has_values = false;
+        self.histogram_ts.clear();
+        self.histograms.clear();
+        self.histogram_bytes = 0;
         Ok(())
     }
 
@@ -120,7 +166,7 @@ impl RunReader {
 
     /// Bytes held.
     pub fn held(&self) -> usize {
-        (self.ts.capacity() + self.values.capacity()) * 8
+        (self.ts.capacity() + self.values.capacity()) * 8 + self.histogram_bytes
     }
 }
 
@@ -157,8 +203,8 @@ mod tests {
     #[test]
     fn a_run_goes_on_over_rows_and_batches() {
         let mut seen = Vec::new();
-        let mut each = |series: u32, ts: &[i64], values: Option<&[f64]>| {
-            seen.push((series, ts.to_vec(), values.unwrap_or_default().to_vec()));
+        let mut each = |series: u32, samples: &Samples<'_>| {
+            seen.push((series, samples.ts.to_vec(), samples.values.to_vec()));
             Ok(())
         };
         let mut reader = RunReader::default();

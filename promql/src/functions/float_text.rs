@@ -13,6 +13,13 @@ pub fn plain(value: f64) -> String {
     value.to_string()
 }
 
+/// As OpenMetrics writes quantiles: `1.0`, `0.25`, `+Inf` (`FormatOpenMetricsFloat`).
+pub fn open_metrics(value: f64) -> String {
+    let text = general(value);
+    let whole = value.is_finite() && !text.contains(['.', 'e']);
+    if whole { text + ".0" } else { text }
+}
+
 /// As Go's `%g` and `%v`: the shortest decimal that reads back, with an exponent of two digits or more
 /// if it is below -4 or above 5. Parameters in Prometheus' error texts.
 pub fn general(value: f64) -> String {

@@ -1,9 +1,12 @@
 //! Instant selectors: the newest sample in `(t - lookback, t]`, unless it is a stale marker.
 
+use std::sync::Arc;
+
 use engine::model::is_stale;
 
+use super::histogram::FloatHistogram;
 use super::range::RangeKernel;
-use super::windows::Windows;
+use super::{Remarks, Samples, Slots, Windows};
 
 /// The newest sample's value; `windows` have the lookback as their range
 /// (`engine.go`, `vectorSelectorSingle`).
@@ -13,17 +16,22 @@ pub struct Newest;
 impl RangeKernel for Newest {
     fn row(
         &self,
-        ts: &[i64],
-        values: &[f64],
+        samples: &Samples<'_>,
         windows: &Windows,
-        out: &mut [f64],
-        valid: &mut [bool],
+        slots: &mut Slots<'_>,
+        _: &mut Remarks,
     ) {
-        newest(ts, values, windows, out, valid, |_, value| value);
+        if samples.histogram_ts.is_empty() {
+            return newest(samples, windows, slots, |_, value| value);
+        }
+        newest_of_any(samples, windows, slots, |slots, k, found| match found {
+            Found::Float(at) => slots.set(k, Some(samples.values.get(at).copied().unwrap_or(0.0))),
+            Found::Histogram(at) => slots.set_histogram(k, Arc::clone(&samples.histograms[at])),
+        });
     }
 }
 
-/// The newest sample's time in seconds: `timestamp()` of a bare selector. `values` may be empty if
+/// The newest sample's time in seconds: `timestamp()` of a bare selector. Values may be left out if
 /// no sample is a stale marker.
 #[derive(Debug, Clone, Copy)]
 pub struct NewestTimestamp;
@@ -31,26 +39,57 @@ pub struct NewestTimestamp;
 impl RangeKernel for NewestTimestamp {
     fn row(
         &self,
-        ts: &[i64],
-        values: &[f64],
+        samples: &Samples<'_>,
         windows: &Windows,
-        out: &mut [f64],
-        valid: &mut [bool],
+        slots: &mut Slots<'_>,
+        _: &mut Remarks,
     ) {
-        newest(ts, values, windows, out, valid, |t, _| t as f64 / 1000.0);
+        if samples.histogram_ts.is_empty() {
+            return newest(samples, windows, slots, |t, _| t as f64 / 1000.0);
+        }
+        newest_of_any(samples, windows, slots, |slots, k, found| {
+            let t = match found {
+                Found::Float(at) => samples.ts[at],
+                Found::Histogram(at) => samples.histogram_ts[at],
+            };
+            slots.set(k, Some(t as f64 / 1000.0));
+        });
+    }
+}
+
+/// The newest sample's start timestamp in seconds, 0 where it is unknown: `start_timestamp()` of a
+/// bare selector.
+#[derive(Debug, Clone, Copy)]
+pub struct NewestStart;
+
+impl RangeKernel for NewestStart {
+    fn row(
+        &self,
+        samples: &Samples<'_>,
+        windows: &Windows,
+        slots: &mut Slots<'_>,
+        _: &mut Remarks,
+    ) {
+        newest_of_any(samples, windows, slots, |slots, k, found| {
+            let start = match found {
+                Found::Float(at) => samples.start_ts.get(at),
+                Found::Histogram(at) => samples.histogram_start_ts.get(at),
+            };
+            slots.set(k, Some(start.copied().unwrap_or(0) as f64 / 1000.0));
+        });
     }
 }
 
 #[inline(always)]
 fn newest(
-    ts: &[i64],
-    values: &[f64],
+    samples: &Samples<'_>,
     windows: &Windows,
-    out: &mut [f64],
-    valid: &mut [bool],
+    slots: &mut Slots<'_>,
     cell: impl Fn(i64, f64) -> f64,
 ) {
-    let (out, valid) = (&mut out[..windows.len()], &mut valid[..windows.len()]);
+    let Samples { ts, values, .. } = samples;
+    let steps = windows.len();
+    let (out, valid) = (&mut slots.values[..steps], &mut slots.valid[..steps]);
     windows.visit_ends(ts, |k, end| {
         let newest = end.checked_sub(1);
         let t = newest.map_or(i64::MIN, |at| ts[at]);
@@ -58,6 +97,43 @@ fn newest(
         let found = newest.is_some() && t > windows.start(k) && !is_stale(value);
         out[k] = if found { cell(t, value) } else { 0.0 };
         valid[k] = found;
+    });
+}
+
+/// Where a sample lies.
+enum Found {
+    Float(usize),
+    Histogram(usize),
+}
+
+/// Calls `cell` for each window whose newest sample, of either kind, is no stale marker.
+fn newest_of_any(
+    samples: &Samples<'_>,
+    windows: &Windows,
+    slots: &mut Slots<'_>,
+    mut cell: impl FnMut(&mut Slots<'_>, usize, Found),
+) {
+    let mut floats = Vec::with_capacity(windows.len());
+    windows.visit_ends(samples.ts, |_, end| floats.push(end.checked_sub(1)));
+    windows.visit_ends(samples.histogram_ts, |k, end| {
+        let (float, histogram) = (floats[k], end.checked_sub(1));
+        let time = |ts: &[i64], at: Option<usize>| at.map_or(i64::MIN, |at| ts[at]);
+        let (t, ht) = (time(samples.ts, float), time(samples.histogram_ts, histogram));
+        let found = match (float, histogram) {
+            (Some(at), _) if t > ht => {
+                let stale = samples.values.get(at).is_some_and(|&value| is_stale(value));
+                (!stale).then_some(Found::Float(at))
+            }
+            (_, Some(at)) => {
+                let histogram: &FloatHistogram = &samples.histograms[at];
+                (!histogram.is_stale()).then_some(Found::Histogram(at))
+            }
+            _ => None,
+        };
+        slots.set(k, None);
+        if let Some(found) = found.filter(|_| t.max(ht) > windows.start(k)) {
+            cell(slots, k, found);
+        }
     });
 }
 
@@ -74,7 +150,9 @@ mod tests {
         let at = |&end: &i64| {
             let windows = Windows::new(Grid::instant(end), 5 * MINUTE, 0);
             let (mut out, mut valid) = ([0.0], [false]);
-            kernel.row(ts, values, &windows, &mut out, &mut valid);
+            let mut slots = Slots { values: &mut out, valid: &mut valid, histograms: &mut [] };
+            let samples = Samples::floats(ts, values);
+            kernel.row(&samples, &windows, &mut slots, &mut Remarks::default());
             valid[0].then_some(out[0])
         };
         ends.iter().map(at).collect()

@@ -32,12 +32,10 @@ impl LabelReplace {
         })
     }
 
-    /// The label set after the call; unchanged if the source label's value does not match.
-    pub fn apply(&self, labels: &Labels) -> Result<Labels> {
-        match self.pattern.expand(labels.get(&self.source), &self.replacement) {
-            Some(value) => set(labels, &self.destination, &value),
-            None => Ok(labels.clone()),
-        }
+    /// The label set after the call; none if the source label's value does not match.
+    pub fn apply(&self, labels: &Labels) -> Result<Option<Labels>> {
+        let value = self.pattern.expand(labels.get(&self.source), &self.replacement);
+        value.map(|value| set(labels, &self.destination, &value)).transpose()
     }
 }
 

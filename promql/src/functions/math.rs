@@ -23,6 +23,8 @@ pub enum MathFunction {
     Clamp,
     ClampMin,
     ClampMax,
+    MinOf,
+    MaxOf,
     Deg,
     Rad,
     Acos,
@@ -48,7 +50,7 @@ pub enum MathFunction {
 }
 
 /// Each function's name.
-const NAMES: [(&str, MathFunction); 35] = [
+const NAMES: [(&str, MathFunction); 37] = [
     ("abs", MathFunction::Abs),
     ("ceil", MathFunction::Ceil),
     ("floor", MathFunction::Floor),
@@ -62,6 +64,8 @@ const NAMES: [(&str, MathFunction); 35] = [
     ("clamp", MathFunction::Clamp),
     ("clamp_min", MathFunction::ClampMin),
     ("clamp_max", MathFunction::ClampMax),
+    ("min_of", MathFunction::MinOf),
+    ("max_of", MathFunction::MaxOf),
     ("deg", MathFunction::Deg),
     ("rad", MathFunction::Rad),
     ("acos", MathFunction::Acos),
@@ -116,7 +120,7 @@ impl MathFunction {
     /// away the cells that have none (`clamp` where the maximum is below the minimum).
     ///
     /// `scalars`: `round` none or the unit to round to; `clamp` minimum and maximum; `clamp_min` and
-    /// `clamp_max` the limit; others none. A missing scalar counts as NaN.
+    /// `clamp_max` the limit, `min_of` and `max_of` the other number; others none. A missing scalar counts as NaN.
     pub fn apply(self, scalars: &[Scalar], first: usize, values: &mut [f64], valid: &mut [bool]) {
         let scalar = |at: usize, step: usize| scalars.get(at).map_or(f64::NAN, |s| s.at(step));
         match self {
@@ -158,6 +162,8 @@ impl MathFunction {
             Self::ClampMax => each_step(values, first, |v, step| {
                 maximum(f64::NEG_INFINITY, minimum(scalar(0, step), v))
             }),
+            Self::MinOf => each_step(values, first, |v, step| minimum(v, scalar(0, step))),
+            Self::MaxOf => each_step(values, first, |v, step| maximum(v, scalar(0, step))),
             Self::Deg => each(values, |v| v * (180.0 / PI)),
             Self::Rad => each(values, |v| v * (PI / 180.0)),
             Self::Acos => each(values, f64::acos),
@@ -208,7 +214,7 @@ fn round(value: f64, inverse: f64) -> f64 {
 
 /// The lesser of two as Go's `math.Min`: -Inf wins over NaN, NaN over the rest, -0 is below 0.
 #[inline(always)]
-fn minimum(a: f64, b: f64) -> f64 {
+pub(crate) fn minimum(a: f64, b: f64) -> f64 {
     if a == f64::NEG_INFINITY || b == f64::NEG_INFINITY {
         f64::NEG_INFINITY
     } else if a.is_nan() || b.is_nan() {
@@ -222,7 +228,7 @@ fn minimum(a: f64, b: f64) -> f64 {
 
 /// The greater of two as Go's `math.Max`: +Inf wins over NaN, NaN over the rest, 0 is above -0.
 #[inline(always)]
-fn maximum(a: f64, b: f64) -> f64 {
+pub(crate) fn maximum(a: f64, b: f64) -> f64 {
     if a == f64::INFINITY || b == f64::INFINITY {
         f64::INFINITY
     } else if a.is_nan() || b.is_nan() {
@@ -241,7 +247,7 @@ fn log10(value: f64) -> f64 {
 }
 
 /// As Go's `math.Log2`: exact at powers of two, else from the mantissa's logarithm.
-fn log2(value: f64) -> f64 {
+pub(crate) fn log2(value: f64) -> f64 {
     if !(value > 0.0 && value < f64::INFINITY) {
         return value.ln();
     }

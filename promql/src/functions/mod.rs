@@ -13,6 +13,7 @@
 //! | [`binary`] | `+`, `==`, … of two rows, or a row and a scalar | once a tile row |
 //! | [`order`] | `topk`, `bottomk`, `quantile`, `count_values` | once a tile row |
 //! | [`buckets`] | `histogram_quantile`, `histogram_fraction` of classic buckets | once a cell |
+//! | [`histogram`] | native histograms as values | once a cell |
 //! | [`labels`] | `label_replace`, `label_join` | once a series, at planning |
 //!
 //! The order of floating-point operations is that of Prometheus 3.16 (`promql/functions.go`,
@@ -23,6 +24,7 @@ pub mod aggregate;
 pub mod binary;
 pub mod buckets;
 pub mod float_text;
+pub mod histogram;
 pub mod instant;
 pub mod labels;
 pub mod math;
@@ -31,13 +33,25 @@ pub mod quantile;
 pub mod range;
 
 mod civil;
+mod histogram_total;
+mod histogram_value;
 mod kahan;
+mod natural_order;
+mod remarks;
+mod samples;
 mod scalar;
+mod start_timestamps;
 mod windows;
 
-pub use range::{RangeFunction, RangeKernel};
+pub use histogram_total::HistogramTotal;
+pub use histogram_value::HistogramValue;
+pub use range::{RangeFunction, RangeKernel, Reach};
+pub use remarks::{Remark, Remarks};
+pub use samples::{Samples, Slots};
 pub use scalar::Scalar;
 pub use windows::Windows;
+
+pub(crate) use natural_order::precedes;
 
 /// What Prometheus refuses while it evaluates, in its words.
 fn refused(message: impl Into<String>) -> engine::Error {

@@ -192,14 +192,17 @@ impl Values {
 pub struct ValueCounts {
     steps: usize,
     rows: HashMap<u64, usize>,
-    values: Vec<f64>,
+    texts: HashMap<String, usize>,
+    /// The value of each row; none if it is counted by its text.
+    values: Vec<Option<f64>>,
     counts: Vec<f64>,
 }
 
 impl ValueCounts {
     /// A group without values.
     pub fn new(steps: usize) -> Self {
-        Self { steps, rows: HashMap::new(), values: Vec::new(), counts: Vec::new() }
+        let (rows, texts) = (HashMap::new(), HashMap::new());
+        Self { steps, rows, texts, values: Vec::new(), counts: Vec::new() }
     }
 
     /// Adds a series' row.
@@ -216,7 +219,7 @@ impl ValueCounts {
             let row = match last {
                 Some((known, row)) if known == bits => row,
                 _ => *self.rows.entry(bits).or_insert_with(|| {
-                    self.values.push(value);
+                    self.values.push(Some(value));
                     self.counts.resize(self.values.len() * self.steps, 0.0);
                     self.values.len() - 1
                 }),
@@ -226,19 +229,36 @@ impl ValueCounts {
         }
     }
 
-    /// Bytes held.
-    pub fn bytes(&self) -> usize {
-        self.counts.capacity() * size_of::<f64>() + self.values.capacity() * 32
+    /// Adds a histogram by its text.
+    pub fn add_text(&mut self, step: usize, text: String) {
+        let row = *self.texts.entry(text).or_insert_with(|| {
+            self.values.push(None);
+            self.counts.resize(self.values.len() * self.steps, 0.0);
+            self.values.len() - 1
+        });
+        self.counts[row * self.steps + step] += 1.0;
     }
 
-    /// Each value in ascending order (NaN last) and how often it occurs at each step; 0 where it does
-    /// not, and the result has no cell there.
-    pub fn rows(&self) -> Vec<(f64, &[f64])> {
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        let texts: usize = self.texts.keys().map(|text| text.len() + 32).sum();
+        self.counts.capacity() * size_of::<f64>() + self.values.capacity() * 32 + texts
+    }
+
+    /// The text of each value, numbers in ascending order (NaN last) before histograms, and how often
+    /// it occurs at each step; 0 where it does not, and the result has no cell there.
+    pub fn rows(&self) -> Vec<(String, &[f64])> {
         let counts = |row: usize| &self.counts[row * self.steps..(row + 1) * self.steps];
-        let mut rows: Vec<(f64, &[f64])> =
-            self.values.iter().enumerate().map(|(row, &value)| (value, counts(row))).collect();
-        rows.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
-        rows
+        let numbers = self.values.iter().enumerate();
+        let mut numbers: Vec<(f64, usize)> =
+            numbers.filter_map(|(row, value)| Some(((*value)?, row))).collect();
+        numbers.sort_unstable_by(|a, b| a.0.total_cmp(&b.0));
+        let mut texts: Vec<(&String, usize)> =
+            self.texts.iter().map(|(text, &row)| (text, row)).collect();
+        texts.sort_unstable();
+        let numbers = numbers.into_iter().map(|(value, row)| (float_text::plain(value), row));
+        let texts = texts.into_iter().map(|(text, row)| (text.clone(), row));
+        numbers.chain(texts).map(|(text, row)| (text, counts(row))).collect()
     }
 }
 
@@ -306,7 +326,7 @@ mod tests {
         counts.add(&[6.0, NAN], &[true, true]);
         counts.add(&[-NAN, 7.0], &[true, false]);
         let rows = counts.rows();
-        let text: Vec<String> = rows.iter().map(|row| float_text::plain(row.0)).collect();
+        let text: Vec<&str> = rows.iter().map(|row| row.0.as_str()).collect();
         assert_eq!(text, ["6", "NaN"]);
         assert_eq!((rows[0].1, rows[1].1), (&[2.0, 1.0][..], &[1.0, 1.0][..]));
     }

@@ -30,6 +30,15 @@ impl Windows {
         Self { grid, first_end: at.saturating_sub(offset), end_step: 0, range }
     }
 
+    /// The same windows, `before` ms longer at their beginning and `after` ms at their end.
+    pub fn widened(&self, before: i64, after: i64) -> Self {
+        Self {
+            first_end: self.first_end.saturating_add(after),
+            range: self.range.saturating_add(before).saturating_add(after),
+            ..*self
+        }
+    }
+
     /// How many windows there are.
     pub fn len(&self) -> usize {
         self.grid.steps

@@ -19,15 +19,20 @@ impl Fault {
 
     /// As Prometheus writes it, `line:column: parse error: …`.
     pub(super) fn text(&self, query: &str) -> String {
-        let before = query.as_bytes().get(..self.at).unwrap_or_default();
-        let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
-        let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count() + 1;
         // Without a query there is no place in it.
         match query {
             "" => format!("unknown position: parse error: {}", self.message),
-            _ => format!("{line}:{column}: parse error: {}", self.message),
+            _ => format!("{}: parse error: {}", position(query, self.at), self.message),
         }
     }
+}
+
+/// Byte `at` of a query as line and column (`StartPosInput`).
+pub(crate) fn position(query: &str, at: usize) -> String {
+    let before = query.as_bytes().get(..at).unwrap_or_default();
+    let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let column = before.iter().rev().take_while(|&&byte| byte != b'\n').count() + 1;
+    format!("{line}:{column}")
 }
 
 fn fault<T>(node: &Node, message: impl Into<String>) -> Parsed<T> {

@@ -4,10 +4,11 @@ use engine::model::{METRIC_NAME, MatchOp, Matcher};
 use engine::{Error, Result};
 
 use super::duration::Steps;
+use super::reference;
 use super::tree::{self, Kind, Modifiers, Node};
 use crate::ast::{
-    Aggregate, AggregateOp, Binary, BinaryOp, Call, Expr, Grouping, Many, Selector, Subquery,
-    VectorMatching,
+    Aggregate, AggregateOp, Binary, BinaryOp, Call, Expr, Extended, Grouping, Many, Selector,
+    Subquery, VectorMatching,
 };
 
 /// Makes the tree that is planned; selectors are numbered in the order of the text.
@@ -19,13 +20,14 @@ pub(super) struct Lowering {
 impl Lowering {
     #[recursive::recursive]
     pub(super) fn expr(&mut self, node: Node) -> Result<Expr> {
+        let place = node.span.start;
         match node.kind {
             Kind::Number(value) => Ok(Expr::Number(value)),
             Kind::Text(text) => Ok(Expr::Text(text)),
-            Kind::Selector(selector) => Ok(Expr::Instant(self.selector(selector)?)),
+            Kind::Selector(selector) => Ok(Expr::Instant(self.selector(selector, place)?)),
             Kind::Range(selector, range) => {
                 let range = self.ms(&range, false)?;
-                Ok(Expr::Range(self.selector(selector)?, range))
+                Ok(Expr::Range(self.selector(selector, place)?, range))
             }
             Kind::Subquery(subquery) => {
                 let tree::Subquery { expr, range, step, modifiers } = *subquery;
@@ -39,26 +41,57 @@ impl Lowering {
             Kind::Paren(inner) => self.expr(*inner),
             Kind::Unary(false, inner) => self.expr(*inner),
             Kind::Unary(true, inner) => Ok(Expr::Negate(Box::new(self.expr(*inner)?))),
-            Kind::Binary(binary) => self.binary(*binary),
-            Kind::Aggregate(aggregate) => self.aggregate(*aggregate),
+            Kind::Binary(binary) => self.binary(*binary, place),
+            Kind::Aggregate(aggregate) => self.aggregate(*aggregate, place),
             Kind::Call(call) => {
+                let places = call.args.iter().map(inner_place).collect();
                 let args = call.args.into_iter().map(|arg| self.expr(arg));
                 let args = args.collect::<Result<Vec<_>>>()?;
                 let (function, returns) = (call.function.name, call.function.returns);
-                Ok(Expr::Call(Call { function, args, returns }))
+                let args = if function == "info" { self.info(args, place)? } else { args };
+                Ok(Expr::Call(Call { function, args, returns, place, places }))
             }
         }
     }
 
-    fn selector(&mut self, selector: tree::Selector) -> Result<Selector> {
-        if selector.anchored || selector.smoothed {
-            let word = if selector.anchored { "anchored" } else { "smoothed" };
-            return Err(unsupported(&format!("the {word} modifier")));
-        }
+    fn selector(&mut self, selector: tree::Selector, place: usize) -> Result<Selector> {
+        let extended = match (selector.anchored, selector.smoothed) {
+            (true, _) => Some(Extended::Anchored),
+            (false, true) => Some(Extended::Smoothed),
+            (false, false) => None,
+        };
         let offset = self.offset(&selector.modifiers)?;
         let (id, at) = (self.selectors, selector.modifiers.at);
         self.selectors += 1;
-        Ok(Selector { id, matchers: matchers(selector)?, offset, at })
+        Ok(Selector { id, matchers: matchers(selector)?, offset, at, extended, place })
+    }
+
+    /// The arguments of `info`: the second becomes the selector of all info series that may match, at
+    /// the times that the first one asks for.
+    fn info(&mut self, args: Vec<Expr>, place: usize) -> Result<Vec<Expr>> {
+        let mut args = args.into_iter();
+        let base = args.next().ok_or_else(|| Error::internal("info() without a vector"))?;
+        let mut matchers = match args.next() {
+            Some(Expr::Instant(selector)) => selector.matchers,
+            _ => Vec::new(),
+        };
+        let names = matchers.iter().filter(|matcher| matcher.name() == METRIC_NAME);
+        let positive = |op| matches!(op, MatchOp::Equal | MatchOp::Regex);
+        let (mut any, mut any_positive) = (false, false);
+        for name in names {
+            any = true;
+            any_positive |= positive(name.op());
+        }
+        if !any {
+            matchers.push(Matcher::new(METRIC_NAME, MatchOp::Equal, "target_info")?);
+        } else if !any_positive {
+            matchers.push(Matcher::new(METRIC_NAME, MatchOp::Regex, ".+_info")?);
+        }
+        let (at, offset) = reference::of_infos(&base);
+        let id = self.selectors;
+        self.selectors += 1;
+        let infos = Selector { id, matchers, offset, at, extended: None, place };
+        Ok(vec![base, Expr::Instant(infos)])
     }
 
     fn ms(&self, duration: &tree::Duration, negative: bool) -> Result<i64> {
@@ -74,14 +107,10 @@ impl Lowering {
         modifiers.offset.as_ref().map_or(Ok(0), |offset| self.ms(offset, true))
     }
 
-    fn binary(&mut self, binary: tree::Binary) -> Result<Expr> {
+    fn binary(&mut self, binary: tree::Binary, place: usize) -> Result<Expr> {
         let tree::Binary { op, left, right, modifier, .. } = binary;
-        let Some(op) = BinaryOp::from_symbol(op) else {
-            return Err(unsupported("operators on native histograms (</, >/)"));
-        };
-        if modifier.fill.iter().any(Option::is_some) {
-            return Err(unsupported("fill modifiers"));
-        }
+        let known = BinaryOp::from_symbol(op);
+        let op = known.ok_or_else(|| Error::internal(format!("operator {op}")))?;
         let (left, right) = (self.expr(left)?, self.expr(right)?);
         let (on, labels) = modifier.matching.unwrap_or_default();
         let (many, include) = match modifier.grouping {
@@ -91,21 +120,38 @@ impl Lowering {
             None => (Many::Neither, Vec::new()),
         };
         let (labels, include) = (label_list(labels), label_list(include));
-        let matching = VectorMatching { on, labels, many, include };
+        let matching = VectorMatching { on, labels, many, include, fill: modifier.fill };
         let bool = modifier.bool;
-        Ok(Expr::Binary(Box::new(Binary { op, left, right, bool, matching })))
+        Ok(Expr::Binary(Box::new(Binary { op, left, right, bool, matching, place })))
     }
 
-    fn aggregate(&mut self, aggregate: tree::Aggregate) -> Result<Expr> {
+    fn aggregate(&mut self, aggregate: tree::Aggregate, place: usize) -> Result<Expr> {
         let tree::Aggregate { op, grouping, param, expr } = aggregate;
-        let Some(op) = AggregateOp::from_name(op) else {
-            return Err(unsupported(&format!("{op}()")));
-        };
+        let known = AggregateOp::from_name(op);
+        let op = known.ok_or_else(|| Error::internal(format!("aggregation {op}")))?;
         let (without, labels) = grouping.unwrap_or_default();
         let grouping = Grouping { without, labels: label_list(labels) };
+        let expr_place = inner_place(&expr);
+        let param_place = param.as_ref().map_or(place, inner_place);
         let param = param.map(|param| self.expr(param)).transpose()?;
         let expr = self.expr(expr)?;
-        Ok(Expr::Aggregate(Box::new(Aggregate { op, expr, param, grouping })))
+        Ok(Expr::Aggregate(Box::new(Aggregate {
+            op,
+            expr,
+            param,
+            grouping,
+            place,
+            expr_place,
+            param_place,
+        })))
+    }
+}
+
+/// Where a node begins, without its parentheses.
+fn inner_place(node: &Node) -> usize {
+    match &node.kind {
+        Kind::Paren(inner) => inner_place(inner),
+        _ => node.span.start,
     }
 }
 
@@ -123,8 +169,4 @@ fn label_list(mut labels: Vec<String>) -> Vec<String> {
     labels.sort_unstable();
     labels.dedup();
     labels
-}
-
-fn unsupported(what: &str) -> Error {
-    Error::unsupported(format!("not supported yet: {what}"))
 }

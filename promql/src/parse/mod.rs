@@ -16,6 +16,7 @@ mod lexer;
 mod lower;
 mod number;
 mod quote;
+mod reference;
 mod selector;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,9 @@ use engine::{Error, Result};
 
 use crate::ast::Expr;
 
+pub(crate) use check::position;
 pub(crate) use duration::Steps;
+pub(crate) use quote::quoted;
 
 /// Longest query in bytes.
 const MAX_LENGTH: usize = 64 * 1024;
@@ -40,6 +43,13 @@ pub struct Features {
     pub fill_modifiers: bool,
     /// Letters of any script and dots in names without quotes.
     pub unquoted_utf8_names: bool,
+    /// Names are removed at the end of the query, not by each function
+    /// (`promql-delayed-name-removal`).
+    pub delayed_name_removal: bool,
+    /// Types come from the label `__type__`, not from names (`type-and-unit-labels`).
+    pub type_and_unit_labels: bool,
+    /// Start timestamps say when counters began anew (`use-start-timestamps`).
+    pub use_start_timestamps: bool,
 }
 
 /// The matchers of a series selector by itself, such as `up{job="node"}`.
@@ -65,8 +75,7 @@ fn check_length(text: &str) -> Result<()> {
 /// Parses a query that is asked for at `steps`.
 ///
 /// # Errors
-/// [`Invalid`](engine::ErrorKind::Invalid), in Prometheus' words and with its position;
-/// [`Unsupported`](engine::ErrorKind::Unsupported) for parts of the language that are not there yet.
+/// [`Invalid`](engine::ErrorKind::Invalid), in Prometheus' words and with its position.
 pub(crate) fn parse(query: &str, features: Features, steps: Steps) -> Result<Expr> {
     check_length(query)?;
     let parsed = grammar::Parser::new(query, features).query().and_then(|mut node| {

@@ -7,7 +7,7 @@ use std::str::Chars;
 const INVALID: &str = "invalid syntax";
 
 /// As Go's `%q` of a string.
-pub(super) fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
     text.chars().for_each(|c| escaped(c, '"', &mut out));
@@ -16,7 +16,7 @@ pub(super) fn quoted(text: &str) -> String {
 }
 
 /// As Go's `%q` of a character; the end of the text is shown as one that is none.
-pub(super) fn quoted_char(c: Option<char>) -> String {
+pub(crate) fn quoted_char(c: Option<char>) -> String {
     let mut out = String::from('\'');
     escaped(c.unwrap_or(char::REPLACEMENT_CHARACTER), '\'', &mut out);
     out.push('\'');

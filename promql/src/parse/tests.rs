@@ -113,17 +113,6 @@ fn what_prometheus_refuses_is_refused_in_its_words() {
 }
 
 #[test]
-fn what_is_not_there_yet_is_named() {
-    for (query, named) in
-        [("rate(m[5m] anchored)", "anchored"), ("m smoothed", "smoothed"), ("m </ 3", "</")]
-    {
-        let found = super::parse(query, Features::default(), Steps::default()).expect_err(query);
-        assert_eq!(found.kind(), ErrorKind::Unsupported, "{query}: {found}");
-        assert!(found.message().contains(named), "{query}: {found}");
-    }
-}
-
-#[test]
 fn deep_and_long_input_is_an_error_and_ends_soon() {
     let nest =
         |open: &str, close: &str| format!("{}1{}", open.repeat(10_000), close.repeat(10_000));

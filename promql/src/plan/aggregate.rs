@@ -7,18 +7,20 @@ use engine::model::Labels;
 use engine::source::Grouping;
 use engine::{Error, ErrorKind, Result};
 
-use super::{Node, PendingValues, Planner, SeriesSet, invariant};
+use super::names::Unnamed;
+use super::{Node, PendingValues, Planner, SeriesSet};
 use crate::ast::{Aggregate, AggregateOp, Expr};
-use crate::exec::aggregate::aggregate;
+use crate::exec::aggregate::{AggregateGroups, aggregate};
 use crate::exec::grid::Grid;
+use crate::exec::limit::{limit_ratio, limitk};
+use crate::exec::notes::Notes;
 use crate::exec::ordered_aggregate::{CountedValues, Groups, count_values, quantile, topk};
 use crate::exec::share::ShareExec;
 use crate::functions::aggregate::AggregateFunction;
-use crate::functions::float_text;
 
-fn groups(grouping: Grouping) -> (Arc<Groups>, Vec<Labels>) {
+fn groups(grouping: Grouping, notes: Arc<Notes>) -> (Arc<Groups>, Vec<Labels>) {
     let count = grouping.labels.len() as u32;
-    (Arc::new(Groups { group_of: grouping.group_of, count }), grouping.labels)
+    (Arc::new(Groups { group_of: grouping.group_of, count, notes }), grouping.labels)
 }
 
 impl Planner<'_> {
@@ -32,6 +34,8 @@ impl Planner<'_> {
         match (node.op, param) {
             (AggregateOp::Quantile, _) => self.quantile(node, param, grid),
             (AggregateOp::CountValues, Expr::Text(label)) => self.count_values(node, label, grid),
+            (AggregateOp::Limitk, _) => self.limitk(node, param, grid),
+            (AggregateOp::LimitRatio, _) => self.limit_ratio(node, param, grid),
             _ => self.topk(node, param, grid),
         }
     }
@@ -45,28 +49,55 @@ impl Planner<'_> {
     ) -> Result<Node> {
         let input = self.plan(&node.expr, grid)?;
         let Grouping { group_of, labels } = input.series.group(&node.grouping);
-        let plan = aggregate(input.plan, grid, function, group_of.into(), labels.len());
-        Ok(Node { plan, series: SeriesSet::from_labels(&labels), grid, ordered: false })
+        let unnamed = input.unnamed.grouped(&group_of, labels.len());
+        let notes = self.notes_on(&input, node.op.name(), node.expr_place);
+        let groups = AggregateGroups { group_of: group_of.into(), count: labels.len(), notes };
+        let plan = aggregate(input.plan, grid, function, groups);
+        Ok(Node { plan, series: SeriesSet::from_labels(&labels), grid, ordered: false, unnamed })
     }
 
     fn topk(&mut self, node: &Aggregate, k: &Expr, grid: Grid) -> Result<Node> {
         let mut sides: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         let k = self.argument(k, grid, &mut sides)?;
         let input = self.plan(&node.expr, grid)?;
-        let (groups, _) = groups(input.series.group(&node.grouping));
+        let notes = self.notes_on(&input, node.op.name(), node.place);
+        let (groups, _) = groups(input.series.group(&node.grouping), notes);
         let bottom = node.op == AggregateOp::Bottomk;
         let plan = topk(input.plan, grid, bottom, k, groups, sides);
         Ok(Node { plan, ordered: true, ..input })
     }
 
+    fn limitk(&mut self, node: &Aggregate, k: &Expr, grid: Grid) -> Result<Node> {
+        let mut sides: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
+        let k = self.argument(k, grid, &mut sides)?;
+        let input = self.plan(&node.expr, grid)?;
+        let (groups, _) = groups(input.series.group(&node.grouping), Arc::default());
+        let plan = limitk(input.plan, grid, k, groups, sides);
+        Ok(Node { plan, ordered: false, ..input })
+    }
+
+    fn limit_ratio(&mut self, node: &Aggregate, ratio: &Expr, grid: Grid) -> Result<Node> {
+        let mut sides: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
+        let ratio = self.argument(ratio, grid, &mut sides)?;
+        let input = self.plan(&node.expr, grid)?;
+        let offset = |at| sampling_offset(&input.series.labels(at));
+        let offsets: Arc<[f64]> = (0..input.series.len()).map(offset).collect();
+        let notes = self.notes(&input.series, "", node.param_place);
+        let plan = limit_ratio(input.plan, grid, ratio, offsets, notes, sides);
+        Ok(Node { plan, ordered: false, ..input })
+    }
+
     fn quantile(&mut self, node: &Aggregate, phi: &Expr, grid: Grid) -> Result<Node> {
-        self.check_quantile(phi);
         let mut sides: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         let phi = self.argument(phi, grid, &mut sides)?;
         let input = self.plan(&node.expr, grid)?;
-        let (groups, labels) = groups(input.series.group(&node.grouping));
-        let plan = quantile(input.plan, grid, phi, groups, sides);
-        Ok(Node { plan, series: SeriesSet::from_labels(&labels), grid, ordered: false })
+        let notes = self.notes(&input.series, node.op.name(), node.expr_place);
+        let grouping = input.series.group(&node.grouping);
+        let unnamed = input.unnamed.grouped(&grouping.group_of, grouping.labels.len());
+        let (groups, labels) = groups(grouping, notes);
+        let odd = self.notes(&SeriesSet::from_labels(&[]), "", node.param_place);
+        let plan = quantile(input.plan, grid, phi, groups, odd, sides);
+        Ok(Node { plan, series: SeriesSet::from_labels(&labels), grid, ordered: false, unnamed })
     }
 
     /// The series of `count_values` are made of values, so it is executed before anything above it
@@ -78,15 +109,17 @@ impl Planner<'_> {
         }
         let key = std::ptr::from_ref(node) as usize;
         if let Some((share, series)) = self.counted.get(&key) {
-            let plan: Arc<dyn ExecutionPlan> = Arc::clone(share) as _;
-            return Ok(Node { plan, series: series.clone(), grid, ordered: false });
+            let (plan, series): (Arc<dyn ExecutionPlan>, _) =
+                (Arc::clone(share) as _, series.clone());
+            return Ok(Node { plan, series, grid, ordered: false, unnamed: Unnamed::None });
         }
         let mut grouping = node.grouping.clone();
         let listed = grouping.labels.iter().position(|known| known == label);
         match (grouping.without, listed) {
             // The label with the value is one of those that are removed.
             (true, Some(_)) => {
-                return self.aggregate_by_state(AggregateFunction::Count, node, grid);
+                let node = self.aggregate_by_state(AggregateFunction::Count, node, grid)?;
+                return Ok(Node { unnamed: Unnamed::None, ..node });
             }
             (true, None) => grouping.labels.push(label.to_owned()),
             (false, Some(at)) => {
@@ -95,7 +128,7 @@ impl Planner<'_> {
             (false, None) => {}
         }
         let input = self.plan(&node.expr, grid)?;
-        let (groups, labels) = groups(input.series.group(&grouping));
+        let (groups, labels) = groups(input.series.group(&grouping), Arc::default());
         let found = Arc::new(CountedValues::default());
         let plan = count_values(input.plan, grid, groups, Arc::clone(&found));
         let share = ShareExec::create(plan);
@@ -103,16 +136,24 @@ impl Planner<'_> {
         self.pending = Some(PendingValues { key, share, found, groups: labels, label });
         Err(Error::internal("count_values is not executed yet"))
     }
+}
 
-    /// Warns of a quantile that is none, if it is known at planning.
-    pub(super) fn check_quantile(&mut self, phi: &Expr) {
-        if let Some(phi) = invariant::constant(phi, &self.times)
-            && !(0.0..=1.0).contains(&phi)
-        {
-            let phi = float_text::general(phi);
-            self.warnings.push(format!(
-                "PromQL warning: quantile value should be between 0 and 1, got {phi}"
-            ));
+/// Where a series stands between 0 and 1 (`HashRatioSampler`): a hash of its labels as Prometheus keeps
+/// them, each name and value behind its length.
+fn sampling_offset(labels: &Labels) -> f64 {
+    let mut bytes = Vec::new();
+    for label in labels.iter() {
+        for text in [&label.name, &label.value] {
+            let length = text.len();
+            match u8::try_from(length) {
+                Ok(short) if short < u8::MAX => bytes.push(short),
+                _ => {
+                    bytes.push(u8::MAX);
+                    bytes.extend_from_slice(&length.to_le_bytes()[..3]);
+                }
+            }
+            bytes.extend_from_slice(text.as_bytes());
         }
     }
+    xxhash_rust::xxh64::xxh64(&bytes, 0) as f64 / u64::MAX as f64
 }

@@ -3,7 +3,7 @@
 use engine::model::TimeRange;
 use engine::{Error, ErrorKind, Result};
 
-use crate::ast::{At, Selector, Subquery};
+use crate::ast::{At, Extended, Selector, Subquery};
 use crate::exec::grid::Grid;
 use crate::functions::Windows;
 use crate::query::Evaluation;
@@ -53,7 +53,13 @@ impl Times {
     /// the first window: which samples are left of two replicas depends on where reading begins.
     pub(crate) fn read(&self, selector: &Selector, range: i64, evaluated: TimeRange) -> TimeRange {
         let TimeRange { min, max } = self.before(selector.at, selector.offset, evaluated);
-        TimeRange::new(min.saturating_sub(range).saturating_add(1), max)
+        let (back, ahead) = match selector.extended {
+            None => (0, 0),
+            Some(Extended::Anchored) => (self.lookback, 0),
+            Some(Extended::Smoothed) => (self.lookback, self.lookback),
+        };
+        let min = min.saturating_sub(range).saturating_sub(back).saturating_add(1);
+        TimeRange::new(min, max.saturating_add(ahead))
     }
 
     /// When the expression of a subquery may be evaluated, if the subquery is evaluated in
@@ -173,7 +179,14 @@ mod tests {
     #[test]
     fn reading_begins_with_the_range_of_a_subquery() {
         let evaluated = TimeRange::new(100_000, 120_000);
-        let selector = |offset, at| Selector { id: 0, matchers: Vec::new(), offset, at };
+        let selector = |offset, at| Selector {
+            id: 0,
+            matchers: Vec::new(),
+            offset,
+            at,
+            extended: None,
+            place: 0,
+        };
         let inner = times().subquery_evaluated(&subquery(30_000, Some(20_000), 0, None), evaluated);
         assert_eq!(inner, TimeRange::new(70_000, 120_000));
         let read = |selector| times().read(&selector, 5_000, inner);

@@ -6,10 +6,11 @@ use datafusion::physical_plan::ExecutionPlan;
 use engine::{Error, Result};
 
 use super::matching::{matching, set_matching};
-use super::{Node, Planner, without_name};
+use super::names::Unnamed;
+use super::{Node, Planner, SeriesSet};
 use crate::ast::{self, Binary};
-use crate::exec::binary::{SetOp, set_operation, vector_scalar, vector_vector};
-use crate::exec::grid::Grid;
+use crate::exec::binary::{Operation, SetOp, set_operation, vector_scalar, vector_vector};
+use crate::exec::grid::{Cells, Grid};
 use crate::functions::binary::BinaryOp;
 
 impl Planner<'_> {
@@ -27,17 +28,32 @@ impl Planner<'_> {
         }
         let kernel = BinaryOp::from_symbol(op.symbol())
             .ok_or_else(|| Error::internal(format!("no kernel for {}", op.symbol())))?;
-        let changes_metric = op.changes_metric() || *bool;
         match (left.is_scalar(), right.is_scalar()) {
-            (false, false) => self.vectors(kernel, node, changes_metric, grid),
+            (false, false) => self.vectors(kernel, node, grid),
             // Two scalars: the left one is the vector, with its one series without labels.
             (true, true) => self.with_scalar(kernel, node, left, right, false, grid),
             (scalar_is_left, _) => {
                 let (vector, scalar) = if scalar_is_left { (right, left) } else { (left, right) };
                 let node = self.with_scalar(kernel, node, vector, scalar, scalar_is_left, grid)?;
-                Ok(if changes_metric { without_name(node, false) } else { node })
+                let changes_metric = op.changes_metric() || *bool;
+                Ok(if changes_metric { self.without_name(node) } else { node })
             }
         }
+    }
+
+    /// The operator, with notes on `series` if there may be something to note.
+    fn operation(
+        &mut self,
+        op: BinaryOp,
+        node: &Binary,
+        series: &SeriesSet,
+        cells: Cells,
+    ) -> Operation {
+        let notes = match cells == Cells::Mixed || op.trims() {
+            true => self.notes(series, op.symbol(), node.place),
+            false => Arc::default(),
+        };
+        Operation { op, answer: node.bool, notes }
     }
 
     fn with_scalar(
@@ -52,26 +68,27 @@ impl Planner<'_> {
         let mut sides: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         let argument = self.argument(scalar, grid, &mut sides)?;
         let input = self.plan(vector, grid)?;
-        let plan = vector_scalar(input.plan, argument, scalar_is_left, grid, op, node.bool, sides);
+        let operation = self.operation(op, node, &input.series, Cells::of(&input.plan));
+        let plan = vector_scalar(input.plan, argument, scalar_is_left, grid, operation, sides);
         Ok(Node { plan, ..input })
     }
 
-    fn vectors(
-        &mut self,
-        op: BinaryOp,
-        node: &Binary,
-        changes_metric: bool,
-        grid: Grid,
-    ) -> Result<Node> {
+    fn vectors(&mut self, op: BinaryOp, node: &Binary, grid: Grid) -> Result<Node> {
         let left = self.plan(&node.left, grid)?;
         let right = self.plan(&node.right, grid)?;
-        let operation = self.operations.len() as u32;
+        let delayed = self.features.delayed_name_removal;
+        let drop_name = node.op.changes_metric() || (node.bool && !delayed);
+        let number = self.operations.len() as u32;
         let (table, series) =
-            matching(&left.series, &right.series, &node.matching, changes_metric, operation)?;
-        let plan = vector_vector(left.plan, right.plan, grid, op, node.bool, Arc::new(table));
+            matching(&left.series, &right.series, &node.matching, drop_name, number)?;
+        let cells = Cells::of(&left.plan).or(Cells::of(&right.plan));
+        let many = if node.matching.many == ast::Many::Right { &right } else { &left };
+        let operation = self.operation(op, node, &many.series, cells);
+        let plan = vector_vector(left.plan, right.plan, grid, operation, Arc::new(table));
         let (left, right) = (left.series, right.series);
         self.operations.push(super::Operation { left, right, matching: node.matching.clone() });
-        Ok(Node { plan, series, grid, ordered: false })
+        let unnamed = if node.bool && delayed { Unnamed::All } else { Unnamed::None };
+        Ok(Node { plan, series, grid, ordered: false, unnamed })
     }
 
     fn set_operation(&mut self, op: SetOp, node: &Binary, grid: Grid) -> Result<Node> {
@@ -79,8 +96,22 @@ impl Planner<'_> {
         let right = self.plan(&node.right, grid)?;
         let union = op == SetOp::Or;
         let (table, series) = set_matching(&left.series, &right.series, &node.matching, union);
+        let unnamed = match &series {
+            None => left.unnamed.clone(),
+            Some(series) => {
+                let mut flags = vec![false; series.len()];
+                for (at, &out) in table.right_out.iter().enumerate() {
+                    flags[out as usize] = right.unnamed.has(at);
+                }
+                // What both sides have is the left one's.
+                for (at, &out) in table.left_out.iter().enumerate() {
+                    flags[out as usize] = left.unnamed.has(at);
+                }
+                Unnamed::of(flags.into_iter())
+            }
+        };
         let plan = set_operation(left.plan, right.plan, grid, op, Arc::new(table));
         let series = series.unwrap_or(left.series);
-        Ok(Node { plan, series, grid, ordered: false })
+        Ok(Node { plan, series, grid, ordered: false, unnamed })
     }
 }

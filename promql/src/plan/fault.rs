@@ -1,15 +1,30 @@
 //! Faults of execution in Prometheus' words, with the labels that operators do not know.
 
-use engine::model::{Labels, METRIC_NAME};
+use engine::model::Labels;
 
+use super::series::METADATA;
 use super::{Operation, Planner};
 use crate::exec::fault::{Fault, Side};
 
 impl Planner<'_> {
     /// The message of `fault`.
     pub(crate) fn describe(&self, fault: &Fault) -> String {
-        let Fault::DuplicateMatch { operation, side, first, second } = fault else {
-            return fault.to_string();
+        let (operation, side, first, second) = match fault {
+            Fault::DuplicateMatch { operation, side, first, second } => {
+                (operation, side, first, second)
+            }
+            Fault::DuplicateInfo { operation, first, second, time } => {
+                let Some(operation) = self.operations.get(*operation as usize) else {
+                    return fault.to_string();
+                };
+                let labels = |series: &u32| operation.right.labels(*series as usize);
+                let (first, second) = (labels(first), labels(second));
+                return format!(
+                    "found duplicate series for info metric: existing {first} @ {time}, \
+                     new {second} @ {time}"
+                );
+            }
+            other => return other.to_string(),
         };
         let Some(operation) = self.operations.get(*operation as usize) else {
             return fault.to_string();
@@ -37,6 +52,6 @@ fn matched(operation: &Operation, labels: &Labels) -> Labels {
     let listed = |name: &str| matching.labels.iter().any(|label| label == name);
     match matching.on {
         true => labels.filter(listed),
-        false => labels.filter(|name| name != METRIC_NAME && !listed(name)),
+        false => labels.filter(|name| !METADATA.contains(&name) && !listed(name)),
     }
 }

@@ -3,6 +3,7 @@
 use super::Times;
 use crate::ast::{Binary, Call, Expr};
 use crate::functions::binary::BinaryOp;
+use crate::functions::math::{maximum, minimum};
 
 /// Functions whose value depends on the step although their arguments do not
 /// (`AtModifierUnsafeFunctions` in promql/functions.go).
@@ -49,8 +50,8 @@ pub(crate) fn constant(expr: &Expr, times: &Times) -> Option<f64> {
             ("range", _) => Some(seconds(times.end.saturating_sub(times.start))),
             ("step", _) if times.start == times.end => Some(0.0),
             ("step", _) => Some(seconds(times.step)),
-            ("min_of", [a, b]) => Some(least(constant(a, times)?, constant(b, times)?)),
-            ("max_of", [a, b]) => Some(-least(-constant(a, times)?, -constant(b, times)?)),
+            ("min_of", [a, b]) => Some(minimum(constant(a, times)?, constant(b, times)?)),
+            ("max_of", [a, b]) => Some(maximum(constant(a, times)?, constant(b, times)?)),
             _ => None,
         },
         Expr::Binary(binary) => {
@@ -60,11 +61,6 @@ pub(crate) fn constant(expr: &Expr, times: &Times) -> Option<f64> {
         }
         _ => None,
     }
-}
-
-/// The lesser number; NaN if one of them is (Go's `math.Min`).
-fn least(a: f64, b: f64) -> f64 {
-    if a.is_nan() || b.is_nan() { f64::NAN } else { a.min(b) }
 }
 
 #[cfg(test)]

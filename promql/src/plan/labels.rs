@@ -1,13 +1,12 @@
 //! `label_replace` and `label_join`: work of the planner alone, unless labels collide.
 
-use engine::model::Labels;
+use engine::model::METRIC_NAME;
 use engine::{Error, Result};
-use hashbrown::HashMap;
 
-use super::{Node, Planner, SeriesSet};
+use super::names::{Unnamed, relabelled};
+use super::{Node, Planner};
 use crate::ast::{Call, Expr};
 use crate::exec::grid::Grid;
-use crate::exec::merge_series::merge_series;
 use crate::functions::labels::{LabelJoin, LabelReplace};
 
 impl Planner<'_> {
@@ -15,7 +14,15 @@ impl Planner<'_> {
         let text = |at: usize| text(call, at);
         let replace = LabelReplace::new(text(1)?, text(2)?, text(3)?, text(4)?)?;
         let node = self.plan(&call.args[0], grid)?;
-        relabel(node, |labels| replace.apply(labels))
+        let count = node.series.len();
+        let changed: Vec<_> =
+            (0..count).map(|at| replace.apply(&node.series.labels(at))).collect::<Result<_>>()?;
+        // A name that was just made stays.
+        let names = text(1)? == METRIC_NAME;
+        let named = |at: usize| names && changed[at].is_some();
+        let flags = (0..count).map(|at| node.unnamed.has(at) && !named(at));
+        let node = Node { unnamed: Unnamed::of(flags), ..node };
+        Ok(relabelled(node, |at, labels| changed[at].clone().unwrap_or(labels)))
     }
 
     pub(super) fn label_join(&mut self, call: &Call, grid: Grid) -> Result<Node> {
@@ -24,36 +31,23 @@ impl Planner<'_> {
             .collect::<Result<_>>()?;
         let join = LabelJoin::new(text(call, 1)?, text(call, 2)?, &sources)?;
         let node = self.plan(&call.args[0], grid)?;
-        relabel(node, |labels| join.apply(labels))
+        let changed: Vec<_> = (0..node.series.len())
+            .map(|at| join.apply(&node.series.labels(at)))
+            .collect::<Result<_>>()?;
+        let unnamed = match text(call, 1)? {
+            METRIC_NAME => Unnamed::None,
+            _ => node.unnamed.clone(),
+        };
+        let mut changed = changed.into_iter();
+        let node = Node { unnamed, ..node };
+        Ok(relabelled(node, |_, labels| changed.next().unwrap_or(labels)))
     }
 }
 
 /// A string argument.
-fn text(call: &Call, at: usize) -> Result<&str> {
+pub(super) fn text(call: &Call, at: usize) -> Result<&str> {
     match call.args.get(at) {
         Some(Expr::Text(text)) => Ok(text),
         _ => Err(Error::internal(format!("argument {at} of {} is no string", call.function))),
     }
-}
-
-/// The node with other labels; series that are then equal are merged step by step.
-fn relabel(node: Node, change: impl Fn(&Labels) -> Result<Labels>) -> Result<Node> {
-    let mut numbers: HashMap<Labels, u32> = HashMap::with_capacity(node.series.len());
-    let mut labels = Vec::with_capacity(node.series.len());
-    let mut target = Vec::with_capacity(node.series.len());
-    for at in 0..node.series.len() {
-        let changed = change(&node.series.labels(at))?;
-        let next = labels.len() as u32;
-        let number = *numbers.entry(changed).or_insert_with_key(|changed| {
-            labels.push(changed.clone());
-            next
-        });
-        target.push(number);
-    }
-    let series = SeriesSet::from_labels(&labels);
-    if labels.len() == node.series.len() {
-        return Ok(Node { series, ..node });
-    }
-    let plan = merge_series(node.plan, node.grid, target.into(), false);
-    Ok(Node { plan, series, ordered: false, ..node })
 }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use engine::model::{ABSENT, Labels, METRIC_NAME};
+use engine::model::{ABSENT, Labels};
 use engine::{Error, ErrorKind, Result};
 use hashbrown::HashMap;
 
 use super::SeriesSet;
 use super::series::{METADATA, Refinement};
 use crate::ast::{Many, VectorMatching};
-use crate::exec::binary::{Cardinality, Matching, NO_KEY, SetMatching};
+use crate::exec::binary::{Cardinality, Fill, Matching, NO_KEY, SetMatching};
 
 /// Most pairs of series that an operation may join.
 const MAX_PAIRS: usize = 5_000_000;
@@ -42,7 +42,8 @@ fn matched_names(left: &SeriesSet, right: &SeriesSet, matching: &VectorMatching)
     }
     let mut names = all_names(left, right);
     names.retain(|name| {
-        **name != *METRIC_NAME && !matching.labels.iter().any(|label| **label == **name)
+        let listed = matching.labels.iter().any(|label| **label == **name);
+        !METADATA.contains(&name.as_ref()) && !listed
     });
     names
 }
@@ -88,7 +89,9 @@ pub(super) fn matching(
     let swapped = cardinality == Cardinality::OneToMany;
     let (many_key, one_key) =
         if swapped { (&mut right_key, &left_key) } else { (&mut left_key, &right_key) };
-    without_lonely(many_key, one_key, keys);
+    if matching.fill == [None; 2] {
+        without_lonely(many_key, one_key, keys);
+    }
 
     let Includes { class, representatives } = includes(one, one_key, keys, &matching.include);
     let mut results = Results::new(matching, drop_name);
@@ -107,6 +110,7 @@ pub(super) fn matching(
             return Err(Error::new(ErrorKind::ResourcesExhausted, text));
         }
     }
+    let fill = fill(left, right, matching, &mut results);
     let outputs = results.labels.len() as u32;
     let series = SeriesSet::from_labels(&results.labels);
     let table = Matching {
@@ -119,8 +123,47 @@ pub(super) fn matching(
         out_start,
         out,
         outputs,
+        fill,
     };
     Ok((table, series))
+}
+
+/// The results of series without a partner: the numbers that stand for it have the labels that match.
+fn fill(
+    left: &SeriesSet,
+    right: &SeriesSet,
+    matching: &VectorMatching,
+    results: &mut Results<'_>,
+) -> Option<Fill> {
+    if matching.fill == [None; 2] {
+        return None;
+    }
+    let [of_left, of_right] = matching.fill;
+    let swapped = matching.many == Many::Right;
+    let (many, one) = if swapped { (right, left) } else { (left, right) };
+    let (fill_many, fill_one) = if swapped { (of_right, of_left) } else { (of_left, of_right) };
+    let listed = |name: &str| matching.labels.iter().any(|label| label == name);
+    let matched = |labels: &Labels| match matching.on {
+        true => labels.filter(|name| listed(name)),
+        false => labels.filter(|name| !METADATA.contains(&name) && !listed(name)),
+    };
+    let mut many_out = Vec::new();
+    if fill_one.is_some() {
+        for at in 0..many.len() {
+            let labels = many.labels(at);
+            let base = results.base(labels.clone());
+            many_out.push(results.number(&base, || matched(&labels)));
+        }
+    }
+    let mut one_out = Vec::new();
+    if fill_many.is_some() {
+        for at in 0..one.len() {
+            let labels = one.labels(at);
+            let base = results.base(matched(&labels));
+            one_out.push(results.number(&base, || labels));
+        }
+    }
+    Some(Fill { one: fill_one, many: fill_many, many_out, one_out })
 }
 
 /// The one side's series by the labels that `group_left(…)` copies.
@@ -236,7 +279,8 @@ mod tests {
 
     fn vector_matching(on: bool, labels: &[&str], many: Many, include: &[&str]) -> VectorMatching {
         let owned = |labels: &[&str]| labels.iter().map(|label| (*label).to_owned()).collect();
-        VectorMatching { on, labels: owned(labels), many, include: owned(include) }
+        let (labels, include) = (owned(labels), owned(include));
+        VectorMatching { on, labels, many, include, fill: [None; 2] }
     }
 
     #[test]

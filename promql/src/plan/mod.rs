@@ -9,15 +9,18 @@
 //! labels is decided here: groups, matches, dropped names, labels that collide.
 
 mod aggregate;
+mod annotations;
 mod axis;
 mod binary;
 mod call;
 mod downsampling;
 mod fault;
 mod histogram;
+mod info;
 mod invariant;
 mod labels;
 mod matching;
+mod names;
 mod range_call;
 mod selectors;
 mod series;
@@ -29,18 +32,19 @@ use engine::model::Labels;
 use engine::{Error, Result};
 use hashbrown::HashMap;
 
-use crate::ast::{Expr, Subquery, VectorMatching};
+use self::annotations::Annotations;
+use self::names::Unnamed;
+use crate::ast::{Expr, Extended, Selector, Subquery, VectorMatching};
 use crate::exec::Argument;
 use crate::exec::cell::{CellFunction, cell_function};
 use crate::exec::grid::Grid;
-use crate::exec::histogram_quantile::MonotonicityFixes;
-use crate::exec::merge_series::merge_series;
 use crate::exec::ordered_aggregate::CountedValues;
 use crate::exec::repeat::repeat;
 use crate::exec::scalar::{ScalarSource, scalar};
 use crate::exec::share::ShareExec;
 use crate::exec::subquery::subquery;
-use crate::exec::window::WindowFunction;
+use crate::exec::window::{OfNewest, WindowFunction};
+use crate::parse::Features;
 
 pub(crate) use axis::Times;
 pub(crate) use selectors::{Selectors, resolve};
@@ -57,6 +61,8 @@ pub(crate) struct Node {
     pub(crate) grid: Grid,
     /// Whether the order of its rows is part of the answer (`sort`, `topk`).
     pub(crate) ordered: bool,
+    /// Which series lose their metric's name at the end of the query.
+    pub(crate) unnamed: Unnamed,
 }
 
 /// A planned range vector: samples rather than a grid.
@@ -66,6 +72,8 @@ pub(crate) struct Runs {
     pub(crate) plan: Arc<dyn ExecutionPlan>,
     /// The labels of its series.
     pub(crate) series: SeriesSet,
+    /// Which series lose their metric's name at the end of the query.
+    pub(crate) unnamed: Unnamed,
 }
 
 /// A binary operation between vectors, kept so that a fault in it can name series.
@@ -91,11 +99,10 @@ pub(crate) struct PendingValues {
 #[derive(Debug)]
 pub(crate) struct Planner<'a> {
     times: Times,
+    features: Features,
     selectors: &'a Selectors,
     operations: Vec<Operation>,
-    fixes: Vec<Arc<MonotonicityFixes>>,
-    warnings: Vec<String>,
-    infos: Vec<String>,
+    annotations: Annotations,
     /// The `count_values` that have been executed, by the address of their node.
     counted: HashMap<usize, (Arc<ShareExec>, SeriesSet)>,
     pending: Option<PendingValues>,
@@ -103,14 +110,13 @@ pub(crate) struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     /// A planner for one tree.
-    pub(crate) fn new(times: Times, selectors: &'a Selectors) -> Self {
+    pub(crate) fn new(times: Times, features: Features, selectors: &'a Selectors) -> Self {
         Self {
             times,
+            features,
             selectors,
             operations: Vec::new(),
-            fixes: Vec::new(),
-            warnings: Vec::new(),
-            infos: Vec::new(),
+            annotations: Annotations::default(),
             counted: HashMap::new(),
             pending: None,
         }
@@ -120,9 +126,7 @@ impl<'a> Planner<'a> {
     pub(crate) fn take_pending(&mut self) -> Option<PendingValues> {
         let pending = self.pending.take()?;
         self.operations.clear();
-        self.fixes.clear();
-        self.warnings.clear();
-        self.infos.clear();
+        self.annotations.clear();
         Some(pending)
     }
 
@@ -131,22 +135,19 @@ impl<'a> Planner<'a> {
         let labels: Vec<Labels> = pending
             .found
             .get()
-            .iter()
+            .into_iter()
             .map(|counted| {
-                let value = crate::functions::float_text::plain(counted.value);
-                let label = Labels::new([(pending.label.as_str(), value)]).unwrap_or_default();
-                pending.groups[counted.group as usize].overlay(&label)
+                let label = Labels::new([(pending.label.as_str(), counted.value)]);
+                pending.groups[counted.group as usize].overlay(&label.unwrap_or_default())
             })
             .collect();
         let series = SeriesSet::from_labels(&labels);
         self.counted.insert(pending.key, (pending.share, series));
     }
 
-    /// Warnings and infos, after the plan has been executed.
-    pub(crate) fn annotations(self) -> (Vec<String>, Vec<String>) {
-        let mut infos = self.infos;
-        infos.extend(self.fixes.iter().filter_map(|fixes| fixes.info()));
-        (self.warnings, infos)
+    /// Warnings and infos on `query`, after the plan has been executed.
+    pub(crate) fn annotations(&self, query: &str) -> (Vec<String>, Vec<String>) {
+        self.annotations.texts(query)
     }
 }
 
@@ -162,19 +163,13 @@ impl Planner<'_> {
             return Ok(Node { plan: repeat(node.plan, once, grid), grid, ..node });
         }
         match expr {
-            Expr::Instant(selector) => {
-                let windows = self.times.windows(selector, self.times.lookback, grid);
-                let runs = self.selectors.runs(selector);
-                let plan = WindowFunction::instant(runs, grid, windows, false);
-                let series = SeriesSet::from_roster(self.selectors.roster(selector));
-                Ok(Node { plan, series, grid, ordered: false })
-            }
+            Expr::Instant(selector) => Ok(self.instant(selector, OfNewest::Value, grid)),
             Expr::Call(call) => self.call(call, grid),
             Expr::Aggregate(aggregate) => self.aggregate(aggregate, grid),
             Expr::Negate(inner) => {
                 let node = self.plan(inner, grid)?;
                 let plan = cell_function(node.plan, grid, CellFunction::Negate, Vec::new());
-                Ok(without_name(Node { plan, ..node }, false))
+                Ok(self.without_name(Node { plan, ..node }))
             }
             Expr::Binary(binary) => self.binary(binary, grid),
             Expr::Number(_) | Expr::Text(_) | Expr::Range(..) | Expr::Subquery(_) => {
@@ -197,29 +192,38 @@ impl Planner<'_> {
         Ok(Argument::Input(sides.len() - 1))
     }
 
-    /// Plans the samples of a subquery whose parent has the steps of `grid`.
-    pub(crate) fn subquery(&mut self, node: &Subquery, grid: Grid) -> Result<Runs> {
+    /// Plans a selector: `what` of the newest sample at each step.
+    fn instant(&mut self, selector: &Selector, what: OfNewest, grid: Grid) -> Node {
+        let lookback = self.times.lookback;
+        let windows = self.times.windows(selector, lookback, grid);
+        let runs = self.selectors.runs(selector);
+        let series = SeriesSet::from_roster(self.selectors.roster(selector));
+        let plan = match (selector.extended, what) {
+            (Some(Extended::Smoothed), OfNewest::Value) => {
+                let notes = self.notes(&series, "", selector.place);
+                WindowFunction::smoothed(runs, grid, windows, notes)
+            }
+            _ => WindowFunction::instant(runs, grid, windows, what),
+        };
+        Node { plan, series, grid, ordered: false, unnamed: Unnamed::None }
+    }
+
+    /// Plans the samples of a subquery whose parent has the steps of `grid`. Histograms keep what they
+    /// say of counter resets if `hints`.
+    pub(crate) fn subquery(&mut self, node: &Subquery, grid: Grid, hints: bool) -> Result<Runs> {
         let inner = self.times.subquery_grid(node, grid)?;
-        let Node { plan, series, .. } = self.plan(&node.expr, inner)?;
-        Ok(Runs { plan: subquery(plan, inner), series })
+        let Node { plan, series, unnamed, .. } = self.plan(&node.expr, inner)?;
+        Ok(Runs { plan: subquery(plan, inner, hints), series, unnamed })
     }
 }
 
 /// A scalar that needs no samples.
 fn scalar_node(source: ScalarSource, grid: Grid) -> Node {
-    let series = SeriesSet::one(engine::model::Labels::empty());
-    Node { plan: scalar(source, grid), series, grid, ordered: false }
+    one_series(scalar(source, grid), Labels::empty(), grid)
 }
 
-/// The node without its series' metric names. Series that are then equal are merged: step by step,
-/// or, if `strict`, not at all.
-fn without_name(node: Node, strict: bool) -> Node {
-    let (series, target) = node.series.without_name();
-    match target {
-        None => Node { series, ..node },
-        Some(target) => {
-            let plan = merge_series(node.plan, node.grid, target.into(), strict);
-            Node { plan, series, ordered: false, ..node }
-        }
-    }
+/// The one series of a function that has no other.
+fn one_series(plan: Arc<dyn ExecutionPlan>, labels: Labels, grid: Grid) -> Node {
+    let series = SeriesSet::one(labels);
+    Node { plan, series, grid, ordered: false, unnamed: Unnamed::None }
 }

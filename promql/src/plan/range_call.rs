@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use datafusion::physical_plan::ExecutionPlan;
 use engine::model::Labels;
-use engine::{Error, Result};
+use engine::{Error, ErrorKind, Result};
 
-use super::{Node, Planner, Runs, SeriesSet, without_name};
-use crate::ast::{Call, Expr, ValueType};
+use super::names::Unnamed;
+use super::{Node, Planner, Runs, SeriesSet, one_series};
+use crate::ast::{Call, Expr, Extended, Selector, ValueType};
 use crate::exec::absent::absent;
-use crate::exec::grid::Grid;
-use crate::exec::window::WindowFunction;
-use crate::functions::{RangeFunction, Windows};
+use crate::exec::grid::{Cells, Grid};
+use crate::exec::window::{RangeCall, WindowFunction};
+use crate::functions::{RangeFunction, Reach, Windows};
 
 impl Planner<'_> {
     /// `rate(m[5m])`, `quantile_over_time(0.9, m[1h:1m])`, …
@@ -21,21 +22,49 @@ impl Planner<'_> {
         call: &Call,
         grid: Grid,
     ) -> Result<Node> {
-        let is_range = |arg: &&Expr| arg.value_type() == ValueType::Range;
-        let range = call.args.iter().find(is_range);
-        let range = range.ok_or_else(|| Error::internal(format!("{function} without a range")))?;
-        if function == RangeFunction::Quantile {
-            self.check_quantile(&call.args[0]);
-        }
+        let is_range = |arg: &Expr| arg.value_type() == ValueType::Range;
+        let at = call.args.iter().position(is_range);
+        let at = at.ok_or_else(|| Error::internal(format!("{function} without a range")))?;
+        let range = &call.args[at];
+        check_extended(function, extended(range))?;
         let mut sides: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         let mut arguments = Vec::new();
-        for arg in call.args.iter().filter(|arg| !is_range(arg)) {
+        let mut parameter_place = call.place;
+        for (other, arg) in call.args.iter().enumerate().filter(|&(other, _)| other != at) {
+            parameter_place = call.places[other];
             arguments.push(self.argument(arg, grid, &mut sides)?);
         }
-        let (runs, windows) = self.range(range, grid)?;
-        let plan = WindowFunction::range(runs.plan, grid, windows, function, arguments, sides);
-        let node = Node { plan, series: runs.series, grid, ordered: false };
-        Ok(if function.keeps_name() { node } else { without_name(node, true) })
+        let (runs, windows) = self.range(range, grid, false)?;
+        let place = call.places[at];
+        let cells = Cells::of(&runs.plan);
+        let (notes, expects_counters) = match function {
+            RangeFunction::Rate | RangeFunction::Increase => {
+                self.counter_notes(&runs.series, place)
+            }
+            _ if cells == Cells::Mixed => (self.notes(&runs.series, "", place), false),
+            _ => (Arc::default(), false),
+        };
+        let odd = match arguments.is_empty() {
+            true => Arc::default(),
+            false => self.notes(&SeriesSet::from_labels(&[]), "", parameter_place),
+        };
+        let reach = self.reach(range);
+        let unnamed = match function.keeps_name() {
+            true => runs.unnamed.clone(),
+            false => Unnamed::None,
+        };
+        let range = RangeCall { function, arguments, reach, notes, odd, expects_counters };
+        let plan = WindowFunction::range(runs.plan, grid, windows, range, sides);
+        let node = Node { plan, series: runs.series, grid, ordered: false, unnamed };
+        Ok(if function.keeps_name() { node } else { self.without_name(node) })
+    }
+
+    /// How far the samples of a range vector reach beyond it.
+    pub(crate) fn reach(&self, range: &Expr) -> Option<Reach> {
+        extended(range).map(|extended| Reach {
+            smoothed: extended == Extended::Smoothed,
+            lookback: self.times.lookback,
+        })
     }
 
     /// `absent_over_time(m[5m])`: where `present_over_time` has nothing.
@@ -45,27 +74,63 @@ impl Planner<'_> {
         labels: Labels,
         grid: Grid,
     ) -> Result<Node> {
-        let (runs, windows) = self.range(range, grid)?;
-        let function = RangeFunction::Present;
-        let present =
-            WindowFunction::range(runs.plan, grid, windows, function, Vec::new(), Vec::new());
-        let series = SeriesSet::one(labels);
-        Ok(Node { plan: absent(present, grid), series, grid, ordered: false })
+        let (runs, windows) = self.range(range, grid, false)?;
+        let call = RangeCall {
+            function: RangeFunction::Present,
+            arguments: Vec::new(),
+            reach: None,
+            notes: Arc::default(),
+            odd: Arc::default(),
+            expects_counters: false,
+        };
+        let present = WindowFunction::range(runs.plan, grid, windows, call, Vec::new());
+        Ok(one_series(absent(present, grid), labels, grid))
     }
 
-    /// The samples of a range vector, and the windows of each step of `grid`.
-    pub(crate) fn range(&mut self, expr: &Expr, grid: Grid) -> Result<(Runs, Windows)> {
+    /// The samples of a range vector, and the windows of each step of `grid`. Histograms of a subquery
+    /// keep what they say of counter resets if `hints`.
+    pub(crate) fn range(
+        &mut self,
+        expr: &Expr,
+        grid: Grid,
+        hints: bool,
+    ) -> Result<(Runs, Windows)> {
         match expr {
             Expr::Range(selector, range) => {
                 let plan = self.selectors.runs(selector);
                 let series = SeriesSet::from_roster(self.selectors.roster(selector));
-                Ok((Runs { plan, series }, self.times.windows(selector, *range, grid)))
+                let runs = Runs { plan, series, unnamed: Unnamed::None };
+                Ok((runs, self.times.windows(selector, *range, grid)))
             }
             Expr::Subquery(node) => {
-                let runs = self.subquery(node, grid)?;
+                let runs = self.subquery(node, grid, hints)?;
                 Ok((runs, self.times.subquery_windows(node, grid)))
             }
             _ => Err(Error::internal(format!("a {} is no range vector", expr.value_type()))),
         }
     }
+}
+
+fn extended(range: &Expr) -> Option<Extended> {
+    match range {
+        Expr::Range(Selector { extended, .. }, _) => *extended,
+        _ => None,
+    }
+}
+
+/// Ranges that reach further are for functions that know of them.
+fn check_extended(function: RangeFunction, extended: Option<Extended>) -> Result<()> {
+    use RangeFunction::{Changes, Delta, Increase, Rate, Resets};
+    let (word, functions) = match extended {
+        None => return Ok(()),
+        Some(Extended::Anchored) => ("anchored", &[Changes, Delta, Increase, Rate, Resets][..]),
+        Some(Extended::Smoothed) => ("smoothed", &[Delta, Increase, Rate][..]),
+    };
+    if functions.contains(&function) {
+        return Ok(());
+    }
+    let names: Vec<&str> = functions.iter().map(|function| function.name()).collect();
+    let names = names.join(", ");
+    let text = format!("{word} modifier can only be used with: {names} - not with {function}");
+    Err(Error::new(ErrorKind::Execution, text))
 }

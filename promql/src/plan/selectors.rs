@@ -106,7 +106,7 @@ impl<'a> Need<'a> {
     const NONE: Self = Self::values("");
 
     const fn values(function: &'a str) -> Self {
-        Self { columns: Columns::Values, function }
+        Self { columns: Columns::Samples, function }
     }
 }
 
@@ -146,6 +146,13 @@ fn collect(
             };
             collect(&subquery.expr, times, inner, Need::values(need.function), found)
         }
+        Expr::Call(Call { function: "info", args, .. }) => {
+            // What is asked of the first argument is asked by what stands above.
+            let (base, infos) = args.split_at(1.min(args.len()));
+            base.iter().try_for_each(|arg| collect(arg, times, at, Need::NONE, found))?;
+            let need = Need { columns: Columns::Timestamps, function: "" };
+            infos.iter().try_for_each(|arg| collect(arg, times, at, need, found))
+        }
         Expr::Call(call) => {
             let need = need_of_call(call);
             call.args.iter().try_for_each(|arg| collect(arg, times, at, need, found))
@@ -155,14 +162,14 @@ fn collect(
                 collect(param, times, at, Need::NONE, found)?;
             }
             let presence = matches!(aggregate.op, AggregateOp::Count | AggregateOp::Group);
-            let columns = if presence { Columns::Timestamps } else { Columns::Values };
+            let columns = if presence { Columns::Timestamps } else { Columns::Samples };
             let need = Need { columns, function: aggregate.op.name() };
             collect(&aggregate.expr, times, at, need, found)
         }
         Expr::Binary(binary) => {
             collect(&binary.left, times, at, Need::NONE, found)?;
             let presence = matches!(binary.op, BinaryOp::And | BinaryOp::Unless);
-            let columns = if presence { Columns::Timestamps } else { Columns::Values };
+            let columns = if presence { Columns::Timestamps } else { Columns::Samples };
             collect(&binary.right, times, at, Need { columns, ..Need::NONE }, found)
         }
         Expr::Negate(inner) => collect(inner, times, at, Need::values(need.function), found),
@@ -181,7 +188,7 @@ fn need_of_call(call: &Call) -> Need<'_> {
         None if matches!(call.function, "absent" | "absent_over_time" | "timestamp") => {
             Columns::Timestamps
         }
-        None => Columns::Values,
+        None => Columns::Samples,
     };
     Need { columns, function: call.function }
 }

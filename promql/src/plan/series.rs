@@ -96,7 +96,7 @@ impl SeriesSet {
     pub(crate) fn group(&self, grouping: &crate::ast::Grouping) -> Grouping {
         let listed = |name: &str| grouping.labels.iter().any(|label| label == name);
         let kept = |name: &str| match grouping.without {
-            true => name != METRIC_NAME && !listed(name),
+            true => !METADATA.contains(&name) && !listed(name),
             false => listed(name),
         };
         let names: Vec<_> = self.label_names().into_iter().filter(|name| kept(name)).collect();

@@ -2,8 +2,10 @@
 //! that a large matrix is never in memory a second time as text.
 
 use engine::model::Labels;
-use promql::query::{MatrixSeries, QueryValue};
+use promql::functions::histogram::FloatHistogram;
+use promql::query::{MatrixSeries, QueryValue, SampleValue};
 
+use super::histogram::push_histogram;
 use super::number::{push_scalar, push_short_timestamp, push_timestamp, push_value};
 use super::text::{Escape, push_labels, push_string};
 
@@ -135,11 +137,10 @@ impl Answer {
             Payload::Query(QueryValue::Matrix(series)) => {
                 let series = &mut series[self.item];
                 self.point = push_series(out, series, self.point, full);
-                let finished = self.point == series.timestamps.len();
+                let finished = self.point == points(series);
                 if finished {
                     // Sent: an answer shrinks while it is read by a slow client.
-                    series.timestamps = Vec::new();
-                    series.values = Vec::new();
+                    *series = MatrixSeries::default();
                 }
                 return finished;
             }
@@ -147,8 +148,16 @@ impl Answer {
                 let (labels, value) = &series[self.item];
                 out.extend_from_slice(b"{\"metric\":");
                 push_labels(out, labels);
-                out.extend_from_slice(b",\"value\":");
-                push_point(out, *time, *value);
+                match value {
+                    SampleValue::Float(value) => {
+                        out.extend_from_slice(b",\"value\":");
+                        push_point(out, *time, *value);
+                    }
+                    SampleValue::Histogram(histogram) => {
+                        out.extend_from_slice(b",\"histogram\":");
+                        push_histogram_point(out, *time, histogram);
+                    }
+                }
                 out.push(b'}');
             }
             Payload::Query(QueryValue::Scalar(time, value)) => {
@@ -173,31 +182,49 @@ impl Answer {
     }
 }
 
-/// Writes points of a series from `from` on until `out` is `full`, and returns the next one.
+/// How many points a series has.
+fn points(series: &MatrixSeries) -> usize {
+    series.timestamps.len() + series.histograms.len()
+}
+
+/// Writes points of a series from `from` on until `out` is `full`, and returns the next one: numbers
+/// first, then histograms.
 fn push_series(out: &mut Vec<u8>, series: &MatrixSeries, from: usize, full: usize) -> usize {
-    let count = series.timestamps.len();
+    let (floats, count) = (series.timestamps.len(), points(series));
     if from == 0 {
         out.extend_from_slice(b"{\"metric\":");
         push_labels(out, &series.labels);
-        if count > 0 {
-            out.extend_from_slice(b",\"values\":[");
-        }
     }
     let mut at = from;
-    for (&time, &value) in series.timestamps[from..].iter().zip(&series.values[from..]) {
-        if at > 0 {
-            out.push(b',');
+    while at < count && (at == from || out.len() < full) {
+        let before: &[u8] = match at {
+            0 if floats > 0 => b",\"values\":[",
+            _ if at == floats && floats == 0 => b",\"histograms\":[",
+            _ if at == floats => b"],\"histograms\":[",
+            _ => b",",
+        };
+        out.extend_from_slice(before);
+        match at.checked_sub(floats) {
+            None => push_point(out, series.timestamps[at], series.values[at]),
+            Some(at) => {
+                let (time, histogram) = &series.histograms[at];
+                push_histogram_point(out, *time, histogram);
+            }
         }
-        push_point(out, time, value);
         at += 1;
-        if out.len() >= full {
-            break;
-        }
     }
     if at == count {
         out.extend_from_slice(if count > 0 { b"]}" } else { b"}" });
     }
     at
+}
+
+fn push_histogram_point(out: &mut Vec<u8>, time: i64, histogram: &FloatHistogram) {
+    out.push(b'[');
+    push_timestamp(out, time);
+    out.push(b',');
+    push_histogram(out, histogram);
+    out.push(b']');
 }
 
 #[inline]
@@ -254,11 +281,18 @@ mod tests {
             labels: labels("up"),
             timestamps: values.iter().map(|p| p.0).collect(),
             values: values.iter().map(|p| p.1).collect(),
+            ..MatrixSeries::default()
         };
         for (value, expected) in [
             (QueryValue::Vector(1_500, vec![]), r#""vector","result":[]"#),
             (
-                QueryValue::Vector(1_500, vec![(labels("a"), 1.0), (labels("b"), f64::NAN)]),
+                QueryValue::Vector(
+                    1_500,
+                    vec![
+                        (labels("a"), SampleValue::Float(1.0)),
+                        (labels("b"), SampleValue::Float(f64::NAN)),
+                    ],
+                ),
                 r#""vector","result":[{"metric":{"__name__":"a"},"value":[1.500,"1"]},{"metric":{"__name__":"b"},"value":[1.500,"NaN"]}]"#,
             ),
             (
@@ -312,6 +346,7 @@ mod tests {
             labels: labels("m"),
             timestamps: (0..count).collect(),
             values: (0..count).map(|i| i as f64 / 7.0).collect(),
+            ..MatrixSeries::default()
         };
         let value =
             || QueryValue::Matrix(vec![series(3), series(11_000), series(0), series(5_000)]);

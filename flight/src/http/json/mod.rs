@@ -7,6 +7,7 @@
 //! | [`answer`] | a whole answer as a stream of chunks: envelope, result, warnings |
 
 pub mod answer;
+mod histogram;
 pub mod number;
 pub mod text;
 

@@ -38,7 +38,7 @@ async fn passes_but_for(file: &str, known: &[usize]) {
 
 #[tokio::test]
 async fn aggregators() {
-    passes_but_for("aggregators.test", &[252, 274, 281]).await;
+    passes_but_for("aggregators.test", &[274, 281]).await;
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn functions() {
         "functions.test",
         &[
             33, 38, 48, 53, 152, 156, 163, 167, 188, 193, 219, 226, 230, 268, 272, 356, 359, 362,
-            490, 503, 516, 529, 542, 555, 568, 574, 843, 851, 887, 922, 925, 962, 1079, 1197, 1320,
+            843, 851, 887, 922, 925, 962, 1079, 1197, 1320,
         ],
     )
     .await;
@@ -69,9 +69,9 @@ async fn histograms() {
         "histograms.test",
         &[
             76, 88, 94, 101, 109, 117, 140, 159, 179, 196, 222, 240, 266, 283, 299, 320, 355, 385,
-            399, 418, 428, 438, 453, 466, 480, 490, 496, 506, 511, 517, 527, 532, 540, 544, 555,
-            565, 575, 586, 594, 602, 615, 623, 628, 638, 649, 663, 671, 685, 700, 704, 708, 712,
-            729, 762, 777, 785, 804, 821, 826, 831, 849, 869, 874, 879,
+            399, 418, 428, 438, 453, 480, 490, 496, 506, 517, 527, 544, 555, 565, 575, 586, 594,
+            602, 615, 623, 628, 638, 649, 663, 671, 685, 700, 704, 708, 712, 762, 765, 777, 785,
+            804, 821, 826, 831, 869, 874, 879,
         ],
     )
     .await;
@@ -84,7 +84,7 @@ async fn literals() {
 
 #[tokio::test]
 async fn name_label_dropping() {
-    passes_but_for("name_label_dropping.test", &[35, 50, 74]).await;
+    passes_but_for("name_label_dropping.test", &[]).await;
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn operators() {
 
 #[tokio::test]
 async fn range_queries() {
-    passes_but_for("range_queries.test", &[70, 83, 86]).await;
+    passes_but_for("range_queries.test", &[70]).await;
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use engine::source::MemorySource;
 
 use super::{Engine, Evaluation, Features, QueryValue, request};
 use crate::EngineSettings;
+use crate::query::SampleValue;
 
 /// What is known of one series: a value or none a step.
 type Points = Vec<Option<f64>>;
@@ -46,7 +47,12 @@ struct Expected {
 
 /// Runs a script and gives the outcome of each evaluation.
 pub(super) async fn run(text: &str, experimental_functions: bool) -> Vec<Outcome> {
-    let features = Features { experimental_functions, ..Features::default() };
+    let features = Features {
+        experimental_functions,
+        fill_modifiers: experimental_functions,
+        delayed_name_removal: experimental_functions,
+        ..Features::default()
+    };
     let engine = Engine::new(EngineSettings { features, ..EngineSettings::default() });
     let mut data: BTreeMap<Labels, Vec<(i64, f64)>> = BTreeMap::new();
     let lines: Vec<&str> = text.lines().map(uncommented).collect();
@@ -251,7 +257,11 @@ async fn between_two_others(
 fn found(value: QueryValue, start: i64, step: i64) -> Result<Vec<(Labels, Points)>, String> {
     match value {
         QueryValue::Vector(_, series) => {
-            Ok(series.into_iter().map(|(labels, value)| (labels, vec![Some(value)])).collect())
+            let float = |(labels, value)| match value {
+                SampleValue::Float(value) => Ok((labels, vec![Some(value)])),
+                other => Err(format!("{other:?} is no number")),
+            };
+            series.into_iter().map(float).collect()
         }
         QueryValue::Matrix(series) => series
             .into_iter()

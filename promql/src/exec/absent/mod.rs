@@ -61,8 +61,10 @@ struct AbsentStream {
 
 impl Transform for AbsentStream {
     fn push(&mut self, _input: usize, batch: RecordBatch) -> Result<()> {
-        for (_, _, valid) in GridRows::new(batch, self.grid)?.iter() {
-            self.present.iter_mut().zip(valid).for_each(|(present, &valid)| *present |= valid);
+        for (_, row) in GridRows::new(batch, self.grid)?.rows() {
+            let here = row.present();
+            let all = self.present.iter_mut().zip(here.iter());
+            all.for_each(|(present, &here)| *present |= here);
         }
         Ok(())
     }

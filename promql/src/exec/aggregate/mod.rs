@@ -12,8 +12,13 @@
 //! operator keeps the states and merges them in order of partitions, so that repeated queries agree
 //! to the last bit, whichever partition ends first. Groups are numbered by the planner; a group
 //! without a value at any step is left out.
+//!
+//! Native histograms are summed and averaged too, in totals of their own ([`mixed`]); they are counted
+//! as any sample, and other aggregations leave them out. A group that has numbers and histograms at one
+//! step has no sum there.
 
 mod finish;
+mod mixed;
 mod partial;
 #[cfg(test)]
 mod tests;
@@ -24,41 +29,77 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::error::Result;
 use datafusion::physical_plan::ExecutionPlan;
 
-use super::grid::Grid;
+use super::grid::{Cells, Grid};
+use super::notes::Notes;
 use super::operator::{Operator, OperatorExec, Transform, single};
 use crate::functions::aggregate::AggregateFunction;
+
+/// The groups of an aggregation.
+#[derive(Debug, Clone)]
+pub struct AggregateGroups {
+    /// The group of each series.
+    pub group_of: Arc<[u32]>,
+    /// How many groups there are.
+    pub count: usize,
+    /// Where remarks go.
+    pub notes: Arc<Notes>,
+}
 
 /// The aggregation of a grid: partial, exchange, final.
 pub fn aggregate(
     input: Arc<dyn ExecutionPlan>,
     grid: Grid,
     function: AggregateFunction,
-    group_of: Arc<[u32]>,
-    groups: usize,
+    groups: AggregateGroups,
 ) -> Arc<dyn ExecutionPlan> {
-    let partial = Partial { function, grid, group_of, groups };
+    let totals = function.takes_histograms() && Cells::of(&input) == Cells::Mixed;
+    let state = State { function, grid, totals };
+    let partial = Partial { state, groups: groups.clone() };
     let partial = single(OperatorExec::create(Arc::new(partial), vec![input]));
-    OperatorExec::create(Arc::new(Final { function, grid, groups }), vec![partial])
+    OperatorExec::create(Arc::new(Final { state, groups }), vec![partial])
 }
 
-/// A state a group: `partition`, `group`, and `state`, which has the function's columns one after
-/// the other, each one number a step.
-fn state_schema(function: AggregateFunction, grid: Grid) -> SchemaRef {
-    let item = Arc::new(Field::new("item", DataType::Float64, false));
-    let length = i32::try_from(function.columns() * grid.steps).unwrap_or(i32::MAX);
-    Arc::new(Schema::new(vec![
-        Field::new("partition", DataType::UInt32, false),
-        Field::new("group", DataType::UInt32, false),
-        Field::new("state", DataType::FixedSizeList(item, length), false),
-    ]))
+/// What the states of an aggregation are.
+#[derive(Debug, Clone, Copy)]
+struct State {
+    function: AggregateFunction,
+    grid: Grid,
+    /// Whether there are totals of histograms.
+    totals: bool,
+}
+
+impl State {
+    /// Numbers a step: the function's columns, and two of each total.
+    fn columns(&self) -> usize {
+        self.function.columns() + if self.totals { mixed::COLUMNS } else { 0 }
+    }
+
+    /// A state a group: `partition`, `group`, and `state`, which has columns one after the other, each
+    /// one number a step; behind it the histograms of totals.
+    fn schema(&self) -> SchemaRef {
+        let item = Arc::new(Field::new("item", DataType::Float64, false));
+        let length = i32::try_from(self.columns() * self.grid.steps).unwrap_or(i32::MAX);
+        let mut fields = vec![
+            Field::new("partition", DataType::UInt32, false),
+            Field::new("group", DataType::UInt32, false),
+            Field::new("state", DataType::FixedSizeList(item, length), false),
+        ];
+        if self.totals {
+            fields.extend(mixed::fields());
+        }
+        Arc::new(Schema::new(fields))
+    }
+
+    /// What the results may be.
+    fn cells(&self) -> Cells {
+        if self.totals { Cells::Mixed } else { Cells::Floats }
+    }
 }
 
 #[derive(Debug)]
 struct Partial {
-    function: AggregateFunction,
-    grid: Grid,
-    group_of: Arc<[u32]>,
-    groups: usize,
+    state: State,
+    groups: AggregateGroups,
 }
 
 impl Operator for Partial {
@@ -67,11 +108,11 @@ impl Operator for Partial {
     }
 
     fn describe(&self) -> String {
-        format!("{}, groups={}", self.function, self.groups)
+        format!("{}, groups={}", self.state.function, self.groups.count)
     }
 
     fn schema(&self) -> SchemaRef {
-        state_schema(self.function, self.grid)
+        self.state.schema()
     }
 
     fn transform(&self, partition: usize) -> Result<Box<dyn Transform>> {
@@ -81,9 +122,8 @@ impl Operator for Partial {
 
 #[derive(Debug)]
 struct Final {
-    function: AggregateFunction,
-    grid: Grid,
-    groups: usize,
+    state: State,
+    groups: AggregateGroups,
 }
 
 impl Operator for Final {
@@ -92,11 +132,11 @@ impl Operator for Final {
     }
 
     fn describe(&self) -> String {
-        format!("{}, groups={}", self.function, self.groups)
+        format!("{}, groups={}", self.state.function, self.groups.count)
     }
 
     fn schema(&self) -> SchemaRef {
-        self.grid.schema()
+        self.state.grid.schema_of(self.state.cells())
     }
 
     fn transform(&self, _partition: usize) -> Result<Box<dyn Transform>> {

@@ -2,26 +2,36 @@
 
 use std::sync::Arc;
 
-use arrow::array::{FixedSizeListArray, Float64Array, UInt32Array};
+use arrow::array::{ArrayRef, FixedSizeListArray, Float64Array, UInt32Array};
 use arrow::datatypes::{DataType, Field, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::error::Result;
 
-use super::{Operator, Partial};
-use crate::exec::grid::{Grid, GridRows};
+use super::mixed::{self, Totals};
+use super::{AggregateGroups, Operator, Partial, State};
+use crate::exec::grid::{GridRows, Row};
+use crate::exec::notes::NoteTaker;
 use crate::exec::operator::Transform;
-use crate::functions::aggregate::{Accumulator, AggregateFunction};
+use crate::functions::aggregate::Accumulator;
+use crate::functions::{Remark, Remarks};
 
 /// About how many numbers of state a batch holds, unless one group alone has more.
 const BATCH_STATE: usize = 64 * 1024;
 
+/// The state of a group.
+#[derive(Debug, Clone)]
+struct Group {
+    numbers: Accumulator,
+    totals: Totals,
+}
+
 pub(super) struct PartialStream {
-    function: AggregateFunction,
-    grid: Grid,
-    group_of: Arc<[u32]>,
+    state: State,
+    groups: AggregateGroups,
+    notes: NoteTaker,
     partition: u32,
     schema: SchemaRef,
-    states: Vec<Option<Accumulator>>,
+    states: Vec<Option<Group>>,
     held: usize,
     /// The next group to give, once the input has ended.
     next: Option<usize>,
@@ -30,28 +40,56 @@ pub(super) struct PartialStream {
 impl PartialStream {
     pub(super) fn new(operator: &Partial, partition: usize) -> Self {
         Self {
-            function: operator.function,
-            grid: operator.grid,
-            group_of: Arc::clone(&operator.group_of),
+            state: operator.state,
+            groups: operator.groups.clone(),
+            notes: NoteTaker::new(&operator.groups.notes),
             partition: partition as u32,
             schema: operator.schema(),
-            states: vec![None; operator.groups],
+            states: vec![None; operator.groups.count],
             held: 0,
             next: None,
         }
+    }
+
+    fn group(&mut self, series: u32) -> &mut Group {
+        let group = self.groups.group_of[series as usize];
+        self.states[group as usize].get_or_insert_with(|| {
+            let numbers = Accumulator::new(self.state.function, self.state.grid.steps);
+            self.held += numbers.bytes();
+            Group { numbers, totals: Totals::default() }
+        })
+    }
+
+    /// Adds a row that has histograms.
+    fn add_mixed(&mut self, series: u32, row: Row<'_>) {
+        let function = self.state.function;
+        let mut remarks = Remarks::default();
+        let group = self.group(series);
+        if function.counts_samples() {
+            group.numbers.add(row.values, &row.present());
+            return;
+        }
+        group.numbers.add(row.values, row.valid);
+        if function.takes_histograms() {
+            let before = group.totals.bytes();
+            group.totals.add(function, row, &mut remarks);
+            let grown = group.totals.bytes().saturating_sub(before);
+            self.held += grown;
+        } else {
+            remarks.add(Remark::IgnoredInAggregation);
+        }
+        self.notes.add(series, remarks);
     }
 }
 
 impl Transform for PartialStream {
     fn push(&mut self, _input: usize, batch: RecordBatch) -> Result<()> {
-        for (series, values, valid) in GridRows::new(batch, self.grid)?.iter() {
-            let state = &mut self.states[self.group_of[series as usize] as usize];
-            let state = state.get_or_insert_with(|| {
-                let new = Accumulator::new(self.function, self.grid.steps);
-                self.held += new.bytes();
-                new
-            });
-            state.add(values, valid);
+        for (series, row) in GridRows::new(batch, self.state.grid)?.rows() {
+            if row.has_histograms() {
+                self.add_mixed(series, row);
+            } else {
+                self.group(series).numbers.add(row.values, row.valid);
+            }
         }
         Ok(())
     }
@@ -63,13 +101,17 @@ impl Transform for PartialStream {
 
     fn take(&mut self) -> Result<Option<RecordBatch>> {
         let Some(mut next) = self.next else { return Ok(None) };
-        let length = self.function.columns() * self.grid.steps;
-        let (mut groups, mut cells) = (Vec::new(), Vec::new());
-        while next < self.states.len() && cells.len() < BATCH_STATE {
+        let steps = self.state.grid.steps;
+        let length = self.state.columns() * steps;
+        let (mut groups, mut numbers, mut cells) = (Vec::new(), Vec::new(), Vec::new());
+        while next < self.states.len() && numbers.len() < BATCH_STATE {
             // Taken, so that states do not lie in memory twice.
-            if let Some(state) = self.states[next].take() {
+            if let Some(group) = self.states[next].take() {
                 groups.push(next as u32);
-                cells.extend_from_slice(state.state());
+                numbers.extend_from_slice(group.numbers.state());
+                if self.state.totals {
+                    group.totals.write(steps, &mut numbers, &mut cells);
+                }
             }
             next += 1;
         }
@@ -78,14 +120,15 @@ impl Transform for PartialStream {
             return Ok(None);
         }
         let item = Arc::new(Field::new("item", DataType::Float64, false));
-        let cells = Arc::new(Float64Array::from(cells));
-        let list = FixedSizeListArray::try_new(item, length as i32, cells, None)?;
+        let numbers = Arc::new(Float64Array::from(numbers));
+        let list = FixedSizeListArray::try_new(item, length as i32, numbers, None)?;
         let partition = UInt32Array::from(vec![self.partition; groups.len()]);
-        let groups = UInt32Array::from(groups);
-        Ok(Some(RecordBatch::try_new(
-            Arc::clone(&self.schema),
-            vec![Arc::new(partition), Arc::new(groups), Arc::new(list)],
-        )?))
+        let mut columns: Vec<ArrayRef> =
+            vec![Arc::new(partition), Arc::new(UInt32Array::from(groups)), Arc::new(list)];
+        if self.state.totals {
+            columns.extend(mixed::columns(&cells, columns[0].len(), steps)?);
+        }
+        Ok(Some(RecordBatch::try_new(Arc::clone(&self.schema), columns)?))
     }
 
     fn held(&self) -> usize {

@@ -1,16 +1,22 @@
 //! Partial and final aggregation over partitions.
 
+use std::sync::Arc;
+
 use arrow::record_batch::RecordBatch;
 
-use super::{Final, Operator, Partial, aggregate};
+use super::{AggregateGroups, Final, Operator, Partial, State, aggregate};
 use crate::exec::grid::{Grid, GridBuilder};
 use crate::exec::testing::{Row, cells, rows, run, source};
 use crate::functions::aggregate::AggregateFunction;
 
 const GRID: Grid = Grid { start: 0, step: 1, steps: 3 };
 
+fn groups(group_of: &[u32], count: usize) -> AggregateGroups {
+    AggregateGroups { group_of: group_of.into(), count, notes: Arc::default() }
+}
+
 fn over(function: AggregateFunction, partitions: &[Vec<Row>]) -> Vec<Row> {
-    let plan = aggregate(source(GRID, partitions), GRID, function, [0, 1, 0, 2].into(), 3);
+    let plan = aggregate(source(GRID, partitions), GRID, function, groups(&[0, 1, 0, 2], 3));
     run(&plan, GRID).unwrap()
 }
 
@@ -32,7 +38,8 @@ fn states_of_partitions_are_merged() {
 #[test]
 fn partitions_are_merged_in_their_order() {
     let function = AggregateFunction::Stddev;
-    let partial = Partial { function, grid: GRID, group_of: [0, 0, 0, 0].into(), groups: 1 };
+    let state = State { function, grid: GRID, totals: false };
+    let partial = Partial { state, groups: groups(&[0; 4], 1) };
     let states: Vec<RecordBatch> =
         ["0.1 1.7 123.456", "0.7 3e-3 9.87", "12.3 0.3 0.007", "5.5 0.11 1e3"]
             .iter()
@@ -48,7 +55,7 @@ fn partitions_are_merged_in_their_order() {
             })
             .collect();
     let finish = |order: [usize; 4]| {
-        let mut transform = Final { function, grid: GRID, groups: 1 }.transform(0).unwrap();
+        let mut transform = Final { state, groups: groups(&[0; 4], 1) }.transform(0).unwrap();
         for partition in order {
             transform.push(0, states[partition].clone()).unwrap();
         }

@@ -7,15 +7,21 @@ use arrow::record_batch::RecordBatch;
 use datafusion::error::Result;
 use hashbrown::HashSet;
 
+use super::one_side::OneSide;
 use super::{Cardinality, Join, Matching, NO_KEY};
 use crate::exec::fault::{Fault, Side};
-use crate::exec::grid::{Grid, GridBuilder, GridRows};
+use crate::exec::grid::{Grid, GridBuilder, GridRows, OwnedRow, Row};
+use crate::exec::notes::NoteTaker;
 use crate::exec::operator::Transform;
-use crate::functions::binary::{BinaryOp, Operand, Outcome};
+use crate::functions::binary::{BinaryOp, Cell, Operand, Outcome};
+use crate::functions::{Remark, Remarks};
 
 /// Whether no two series of the many side can make the same result series, nor (one-to-one) meet in
-/// one group: then rows go through one by one, in any partition.
+/// one group, and nothing is filled in: then rows go through one by one, in any partition.
 pub(super) fn results_are_separate(matching: &Matching) -> bool {
+    if matching.fill.is_some() {
+        return false;
+    }
     let mut seen = HashSet::with_capacity(matching.out.len());
     let distinct = matching.out.iter().all(|out| seen.insert(*out));
     if matching.cardinality != Cardinality::OneToOne || !distinct {
@@ -25,92 +31,141 @@ pub(super) fn results_are_separate(matching: &Matching) -> bool {
     matching.left_key.iter().all(|&key| key == NO_KEY || seen.insert(key))
 }
 
-/// Rows of the one side that make the same result series: they take turns over the steps.
-#[derive(Debug)]
-struct OneRow {
-    class: u32,
-    /// One of its series; all of them have the class.
-    series: u32,
-    values: Vec<f64>,
-    valid: Vec<bool>,
-}
-
-/// A match group of the one side.
-#[derive(Debug, Default)]
-struct OneGroup {
-    rows: Vec<OneRow>,
-    /// With a second series: which series has a value at each step, [`NO_KEY`] for none.
-    holder: Vec<u32>,
-}
-
-/// The one side.
-#[derive(Debug)]
-struct OneSide {
-    groups: Vec<OneGroup>,
-    /// The first two series of one group that have a value at one step; empty without such.
-    duplicates: Vec<Option<(u32, u32)>>,
-    held: usize,
-}
-
-impl OneSide {
-    fn add(&mut self, key: u32, class: u32, series: u32, values: &[f64], valid: &[bool]) {
-        let Some(group) = self.groups.get_mut(key as usize) else { return };
-        if let Some(first) = group.rows.first() {
-            if group.holder.is_empty() {
-                let held = |&valid: &bool| if valid { first.series } else { NO_KEY };
-                group.holder = first.valid.iter().map(held).collect();
-                self.held += valid.len() * size_of::<u32>();
-            }
-            for step in (0..valid.len()).filter(|&step| valid[step]) {
-                let holder = &mut group.holder[step];
-                if *holder == NO_KEY {
-                    *holder = series;
-                } else {
-                    self.duplicates.resize(valid.len(), None);
-                    let _ = self.duplicates[step].get_or_insert((*holder, series));
-                }
-            }
-        }
-        match group.rows.iter_mut().find(|row| row.class == class) {
-            Some(row) => {
-                for step in (0..valid.len()).filter(|&step| valid[step]) {
-                    row.values[step] = values[step];
-                    row.valid[step] = true;
-                }
-            }
-            None => {
-                self.held += values.len() * (size_of::<f64>() + 1) + size_of::<OneRow>();
-                let (values, valid) = (values.to_vec(), valid.to_vec());
-                group.rows.push(OneRow { class, series, values, valid });
-            }
-        }
-    }
-}
-
 /// A result row that several series of the many side make.
 #[derive(Debug, Clone)]
 struct Collected {
-    values: Vec<f64>,
-    valid: Vec<bool>,
+    row: OwnedRow,
     /// The group that made, or with a comparison that fails might have made, the value at each step.
     made_by: Vec<u32>,
 }
 
-pub(super) struct JoinStream {
-    grid: Grid,
+/// The operator and how its sides stand.
+#[derive(Debug, Clone, Copy)]
+struct Operator {
     op: BinaryOp,
     outcome: Outcome,
+    many_is_left: bool,
+}
+
+impl Operator {
+    /// The numbers of a row of each side; `valid` says where both have one.
+    fn floats(&self, many: &[f64], one: Operand<'_>, out: &mut [f64], valid: &mut [bool]) {
+        let many = Operand::Row(many);
+        let (left, right) = if self.many_is_left { (many, one) } else { (one, many) };
+        self.op.apply(left, right, self.outcome, out, valid);
+    }
+
+    /// A cell of each side, one of which is a histogram.
+    fn cells(&self, many: &Cell, one: &Cell, remarks: &mut Remarks) -> Option<Cell> {
+        let (left, right) = if self.many_is_left { (many, one) } else { (one, many) };
+        self.op.cell(left, right, self.outcome, remarks)
+    }
+}
+
+/// What two rows make: where both have something, and the results.
+#[derive(Debug)]
+struct Made {
+    both: Vec<bool>,
+    row: OwnedRow,
+}
+
+impl Made {
+    fn new(steps: usize) -> Self {
+        Self { both: vec![false; steps], row: OwnedRow::new(steps) }
+    }
+
+    /// Of two rows.
+    fn of_rows(&mut self, operator: Operator, many: Row<'_>, one: Row<'_>) -> Remarks {
+        let sides = many.valid.iter().zip(one.valid);
+        for (both, (&many, &one)) in self.both.iter_mut().zip(sides) {
+            *both = many && one;
+        }
+        self.of_floats(operator, many.values, Operand::Row(one.values), |made, remarks| {
+            if many.histograms.is_empty() && one.histograms.is_empty() {
+                return;
+            }
+            for step in 0..many.values.len() {
+                if many.histogram(step).is_some() || one.histogram(step).is_some() {
+                    if let (Some(many), Some(one)) = (cell(many, step), cell(one, step)) {
+                        made.both[step] = true;
+                        made.set(step, operator.cells(&many, &one, remarks));
+                    }
+                }
+            }
+        })
+    }
+
+    /// Of a row and a number where `at` is set.
+    fn of_number(&mut self, operator: Operator, many: Row<'_>, one: f64, at: &[bool]) -> Remarks {
+        let sides = many.valid.iter().zip(at);
+        for (both, (&many, &at)) in self.both.iter_mut().zip(sides) {
+            *both = many && at;
+        }
+        self.of_floats(operator, many.values, Operand::Constant(one), |made, remarks| {
+            for (step, histogram) in many.histograms.iter().enumerate() {
+                if let Some(histogram) = histogram.as_ref().filter(|_| at[step]) {
+                    made.both[step] = true;
+                    let many = Cell::Histogram(Arc::clone(histogram));
+                    made.set(step, operator.cells(&many, &Cell::Float(one), remarks));
+                }
+            }
+        })
+    }
+
+    /// Numbers first, where both sides have some, then `histograms`.
+    fn of_floats(
+        &mut self,
+        operator: Operator,
+        many: &[f64],
+        one: Operand<'_>,
+        histograms: impl FnOnce(&mut Self, &mut Remarks),
+    ) -> Remarks {
+        let mut remarks = Remarks::default();
+        if operator.op.trims() && self.both.contains(&true) {
+            remarks.add(Remark::FloatFloat);
+        }
+        self.row.histograms.clear();
+        self.row.valid.copy_from_slice(&self.both);
+        operator.floats(many, one, &mut self.row.values, &mut self.row.valid);
+        histograms(self, &mut remarks);
+        remarks
+    }
+
+    fn set(&mut self, step: usize, result: Option<Cell>) {
+        match result {
+            None => {}
+            Some(Cell::Float(value)) => {
+                self.row.values[step] = value;
+                self.row.valid[step] = true;
+            }
+            Some(Cell::Histogram(histogram)) => self.row.set_histogram(step, histogram),
+        }
+    }
+}
+
+fn cell(row: Row<'_>, step: usize) -> Option<Cell> {
+    match row.histogram(step) {
+        Some(histogram) => Some(Cell::Histogram(Arc::clone(histogram))),
+        None => row.valid[step].then(|| Cell::Float(row.values[step])),
+    }
+}
+
+pub(super) struct JoinStream {
+    grid: Grid,
+    operator: Operator,
     matching: Arc<Matching>,
+    notes: NoteTaker,
     one: OneSide,
-    /// Result rows, if they are not [separate](results_are_separate), else empty.
+    /// Whether results are not [separate](results_are_separate), and are collected.
+    collects: bool,
+    /// Result rows that are collected.
     collected: Vec<Option<Collected>>,
-    /// One-to-one, collected: at which steps each group has met.
+    /// Collected: at which steps each group has met.
     met: Vec<Vec<bool>>,
     held: usize,
     /// The earliest step that must fail, and how.
     fault: Option<(usize, Fault)>,
-    out: Vec<f64>,
-    valid: Vec<bool>,
+    made: Made,
     builder: GridBuilder,
     ready: VecDeque<RecordBatch>,
     /// The next collected row to give, once the many side has ended.
@@ -122,82 +177,120 @@ impl JoinStream {
         let matching = Arc::clone(&operator.matching);
         let (keys, outputs) = (matching.keys as usize, matching.outputs as usize);
         let collects = !operator.separate;
-        let meets = collects && matching.cardinality == Cardinality::OneToOne;
-        let groups = (0..keys).map(|_| OneGroup::default()).collect();
-        let steps = operator.grid.steps;
+        let outcome = if operator.operation.answer { Outcome::Bool } else { Outcome::KeepLeft };
         Self {
             grid: operator.grid,
-            op: operator.op,
-            outcome: operator.outcome,
+            operator: Operator {
+                op: operator.operation.op,
+                outcome,
+                many_is_left: matching.cardinality != Cardinality::OneToMany,
+            },
             matching,
-            one: OneSide { groups, duplicates: Vec::new(), held: 0 },
+            notes: NoteTaker::new(&operator.operation.notes),
+            one: OneSide::new(keys),
+            collects,
             collected: vec![None; if collects { outputs } else { 0 }],
-            met: vec![Vec::new(); if meets { keys } else { 0 }],
+            met: vec![Vec::new(); if collects { keys } else { 0 }],
             held: 0,
             fault: None,
-            out: vec![0.0; steps],
-            valid: vec![false; steps],
-            builder: GridBuilder::new(operator.grid),
+            made: Made::new(operator.grid.steps),
+            builder: GridBuilder::of(operator.grid, operator.cells),
             ready: VecDeque::new(),
             next: None,
         }
     }
 
     fn many_is_left(&self) -> bool {
-        self.matching.cardinality != Cardinality::OneToMany
+        self.operator.many_is_left
     }
 
-    fn one_row(&mut self, series: u32, values: &[f64], valid: &[bool]) {
+    fn one_row(&mut self, series: u32, row: Row<'_>) {
         let keys =
             if self.many_is_left() { &self.matching.right_key } else { &self.matching.left_key };
         let class = self.matching.one_class[series as usize];
-        self.one.add(keys[series as usize], class, series, values, valid);
+        self.one.add(keys[series as usize], class, series, row);
     }
 
-    fn many_row(&mut self, series: u32, values: &[f64], present: &[bool]) -> Result<()> {
-        self.find_duplicates(present);
-        let many_is_left = self.many_is_left();
-        let keys = if many_is_left { &self.matching.left_key } else { &self.matching.right_key };
+    fn many_row(&mut self, series: u32, row: Row<'_>) -> Result<()> {
+        self.find_duplicates(&row.present());
+        let keys =
+            if self.many_is_left() { &self.matching.left_key } else { &self.matching.right_key };
         let key = keys[series as usize];
-        let collects = !self.collected.is_empty();
-        let rows = self.one.groups.get(key as usize).map_or(0, |group| group.rows.len());
+        let rows = self.one.group(key).map_or(0, <[_]>::len);
         for at in 0..rows {
-            let row = &self.one.groups[key as usize].rows[at];
-            let result = self.matching.result(series, row.series);
-            let (one, many) = (Operand::Row(&row.values), Operand::Row(values));
-            let (left, right) = if many_is_left { (many, one) } else { (one, many) };
-            if collects {
-                for ((both, &many), &one) in self.valid.iter_mut().zip(present).zip(&row.valid) {
+            let Some(one) = self.one.group(key).and_then(|rows| rows.get(at)) else { break };
+            let result = self.matching.result(series, one.series);
+            if !self.collects && !row.has_histograms() && one.row.histograms.is_empty() {
+                // Most rows: numbers, straight into their place.
+                let (out, valid) = self.builder.slots();
+                let sides = row.valid.iter().zip(&one.row.valid);
+                for (both, (&many, &one)) in valid.iter_mut().zip(sides) {
                     *both = many && one;
                 }
-                let mut kept = self.valid.clone();
-                self.op.apply(left, right, self.outcome, &mut self.out, &mut kept);
-                self.collect(key, result, &kept);
-                continue;
+                if !valid.contains(&true) {
+                    continue;
+                }
+                if self.operator.op.trims() {
+                    self.notes.add(series, Remark::FloatFloat.into());
+                }
+                self.operator.floats(row.values, Operand::Row(&one.row.values), out, valid);
+                self.builder.commit(result);
+            } else {
+                let remarks = self.made.of_rows(self.operator, row, one.row.row());
+                self.notes.add(series, remarks);
+                if self.collects {
+                    self.collect(key, result);
+                } else {
+                    self.builder.push_row(result, self.made.row.row());
+                }
             }
-            let (out, valid) = self.builder.slots();
-            for ((both, &many), &one) in valid.iter_mut().zip(present).zip(&row.valid) {
-                *both = many && one;
-            }
-            if !valid.contains(&true) {
-                continue;
-            }
-            self.op.apply(left, right, self.outcome, out, valid);
-            self.builder.commit(result);
             if self.builder.is_full() {
                 self.ready.extend(self.builder.take()?);
             }
         }
+        self.fill_one(series, key, row);
         Ok(())
+    }
+
+    /// Where the one side has nothing for a row of the many side.
+    fn fill_one(&mut self, series: u32, key: u32, row: Row<'_>) {
+        let Some(fill) = &self.matching.fill else { return };
+        let Some(number) = fill.one else { return };
+        let result = fill.many_out[series as usize];
+        let lacking = self.one.lacking(key, self.grid.steps);
+        let remarks = self.made.of_number(self.operator, row, number, &lacking);
+        self.notes.add(series, remarks);
+        self.collect(key, result);
+    }
+
+    /// Where the many side has nothing for the rows of the one side; after both have been read.
+    fn fill_many(&mut self) {
+        let Some(fill) = &self.matching.fill else { return };
+        let Some(number) = fill.many else { return };
+        let one_out = fill.one_out.clone();
+        let operator = Operator { many_is_left: !self.many_is_left(), ..self.operator };
+        for key in 0..self.matching.keys {
+            let met = &self.met[key as usize];
+            let unmet: Vec<bool> = match met.is_empty() {
+                true => vec![true; self.grid.steps],
+                false => met.iter().map(|met| !met).collect(),
+            };
+            let rows = self.one.group(key).map_or(0, <[_]>::len);
+            for at in 0..rows {
+                let Some(one) = self.one.group(key).and_then(|rows| rows.get(at)) else { break };
+                let result = one_out[one.series as usize];
+                // The number stands on the other side now.
+                let remarks = self.made.of_number(operator, one.row.row(), number, &unmet);
+                self.notes.add(one.series, remarks);
+                self.collect(key, result);
+            }
+        }
     }
 
     /// A duplicate on the one side matters at steps where the many side has any value.
     fn find_duplicates(&mut self, present: &[bool]) {
         let side = if self.many_is_left() { Side::Right } else { Side::Left };
-        let mut pairs = self.one.duplicates.iter().zip(present).enumerate();
-        let found =
-            pairs.find_map(|(step, (pair, &present))| Some((step, (*pair)?)).filter(|_| present));
-        if let Some((step, (first, second))) = found {
+        if let Some((step, (first, second))) = self.one.duplicate(present) {
             let operation = self.matching.operation;
             self.fail(step, Fault::DuplicateMatch { operation, side, first, second });
         }
@@ -219,30 +312,28 @@ impl JoinStream {
         }
     }
 
-    /// Puts `self.out` into the result's row. Both sides have values where `self.valid` is set; the
-    /// operation gives one where `kept` is.
-    fn collect(&mut self, key: u32, result: u32, kept: &[bool]) {
+    /// Puts what was made into the result's row.
+    fn collect(&mut self, key: u32, result: u32) {
         let steps = self.grid.steps;
         let one_to_one = self.matching.cardinality == Cardinality::OneToOne;
-        if one_to_one && self.met[key as usize].is_empty() {
-            self.met[key as usize] = vec![false; steps];
+        let met = &mut self.met[key as usize];
+        if met.is_empty() {
+            *met = vec![false; steps];
             self.held += steps;
         }
-        let row = self.collected[result as usize].get_or_insert_with(|| {
+        let collected = self.collected[result as usize].get_or_insert_with(|| {
             self.held += steps * (size_of::<f64>() + size_of::<u32>() + 1);
-            Collected {
-                values: vec![0.0; steps],
-                valid: vec![false; steps],
-                made_by: vec![NO_KEY; steps],
-            }
+            Collected { row: OwnedRow::new(steps), made_by: vec![NO_KEY; steps] }
         });
+        let made = self.made.row.row();
         let mut fault = None;
-        for step in (0..steps).filter(|&step| self.valid[step]) {
-            let found = if one_to_one && self.met[key as usize][step] {
+        for step in (0..steps).filter(|&step| self.made.both[step]) {
+            let kept = self.made.row.is_present(step);
+            let found = if one_to_one && met[step] {
                 Some(Fault::ManyToOne)
-            } else if !one_to_one && row.made_by[step] == key {
+            } else if !one_to_one && collected.made_by[step] == key {
                 Some(Fault::GroupingLabels)
-            } else if kept[step] && row.valid[step] {
+            } else if kept && collected.row.is_present(step) {
                 Some(Fault::SameLabels)
             } else {
                 None
@@ -251,14 +342,14 @@ impl JoinStream {
                 fault = found.map(|found| (step, found));
                 break;
             }
-            if one_to_one {
-                self.met[key as usize][step] = true;
+            met[step] = true;
+            collected.made_by[step] = key;
+            if kept {
+                collected.row.set(step, made);
             }
-            row.made_by[step] = key;
-            if kept[step] {
-                row.values[step] = self.out[step];
-                row.valid[step] = true;
-            }
+        }
+        if !self.made.row.histograms.is_empty() {
+            self.held += self.made.row.bytes();
         }
         if let Some((step, fault)) = fault {
             self.fail(step, fault);
@@ -268,10 +359,10 @@ impl JoinStream {
 
 impl Transform for JoinStream {
     fn push(&mut self, input: usize, batch: RecordBatch) -> Result<()> {
-        for (series, values, valid) in GridRows::new(batch, self.grid)?.iter() {
+        for (series, row) in GridRows::new(batch, self.grid)?.rows() {
             match input {
-                0 => self.one_row(series, values, valid),
-                _ => self.many_row(series, values, valid)?,
+                0 => self.one_row(series, row),
+                _ => self.many_row(series, row)?,
             }
         }
         self.ready.extend(self.builder.take()?);
@@ -280,6 +371,10 @@ impl Transform for JoinStream {
 
     fn end(&mut self, input: usize) -> Result<()> {
         if input == 1 {
+            if self.matching.fill.is_some() {
+                self.find_duplicates(&vec![true; self.grid.steps]);
+            }
+            self.fill_many();
             if let Some((_, fault)) = self.fault.take() {
                 return Err(fault.into());
             }
@@ -294,8 +389,8 @@ impl Transform for JoinStream {
         }
         let Some(mut next) = self.next else { return Ok(None) };
         while next < self.collected.len() && !self.builder.is_full() {
-            if let Some(row) = self.collected[next].take() {
-                self.builder.push(next as u32, &row.values, &row.valid);
+            if let Some(collected) = self.collected[next].take() {
+                self.builder.push_row(next as u32, collected.row.row());
             }
             next += 1;
         }
@@ -304,6 +399,6 @@ impl Transform for JoinStream {
     }
 
     fn held(&self) -> usize {
-        self.one.held + self.held + self.builder.held()
+        self.one.held() + self.held + self.builder.held()
     }
 }

@@ -30,7 +30,7 @@ pub enum Cardinality {
 ///                                                   out_start  0 2 4
 ///                                                   out        0 1 2 3
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Matching {
     /// The number of this operation in the plan, for [`crate::exec::fault::Fault`].
     pub operation: u32,
@@ -52,6 +52,21 @@ pub struct Matching {
     pub out: Vec<u32>,
     /// How many result series there are.
     pub outputs: u32,
+    /// What stands for series that a group lacks.
+    pub fill: Option<Fill>,
+}
+
+/// Numbers that stand for the series that a group lacks at a step (`fill`, `fill_left`, `fill_right`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fill {
+    /// For one that the one side lacks.
+    pub one: Option<f64>,
+    /// For one that the many side lacks.
+    pub many: Option<f64>,
+    /// The result series of each series of the many side without a partner; empty if `one` is none.
+    pub many_out: Vec<u32>,
+    /// The result series of each series of the one side without a partner; empty if `many` is none.
+    pub one_out: Vec<u32>,
 }
 
 impl Matching {

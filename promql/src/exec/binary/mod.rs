@@ -14,12 +14,15 @@
 //! The one side is read whole and kept, the many side streams through. Only where results of several
 //! series can have one label set are result rows collected.
 //!
+//! A cell may be a native histogram; those are worked on one by one, behind the row of numbers.
+//!
 //! What Prometheus checks a step at a time is checked so: two values in one group of the one side
 //! (when the many side has any value at that step), two of the many side with one-to-one matching, two
 //! results with one label set. The earliest step decides which error it is.
 
 mod join;
 mod matching;
+mod one_side;
 mod scalar;
 mod set;
 #[cfg(test)]
@@ -32,23 +35,40 @@ use datafusion::error::Result;
 use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 
 use super::Argument;
-use super::grid::Grid;
+use super::grid::{Cells, Grid};
+use super::notes::Notes;
 use super::operator::{Operator, OperatorExec, Transform, single};
 use super::share::ShareExec;
-use crate::functions::binary::{BinaryOp, Outcome};
+use crate::functions::binary::BinaryOp;
 
-pub use matching::{Cardinality, Matching, NO_KEY, SetMatching, SetOp};
+pub use matching::{Cardinality, Fill, Matching, NO_KEY, SetMatching, SetOp};
 
-/// `left op right` of two vectors. With `answer` (the modifier `bool`) a comparison gives 1 or 0, else
-/// it keeps the left value where it holds.
+/// An operator and what it gives.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// Which.
+    pub op: BinaryOp,
+    /// Whether a comparison gives 1 or 0 (the modifier `bool`).
+    pub answer: bool,
+    /// Where remarks go.
+    pub notes: Arc<Notes>,
+}
+
+impl Operation {
+    fn describe(&self) -> String {
+        format!("op={}{}", self.op, if self.answer { ", bool" } else { "" })
+    }
+}
+
+/// `left op right` of two vectors. A comparison that gives no answer keeps the left value where it holds.
 pub fn vector_vector(
     left: Arc<dyn ExecutionPlan>,
     right: Arc<dyn ExecutionPlan>,
     grid: Grid,
-    op: BinaryOp,
-    answer: bool,
+    operation: Operation,
     matching: Arc<Matching>,
 ) -> Arc<dyn ExecutionPlan> {
+    let cells = Cells::of(&left).or(Cells::of(&right));
     let (many, one) = match matching.cardinality {
         Cardinality::OneToMany => (right, left),
         Cardinality::OneToOne | Cardinality::ManyToOne => (left, right),
@@ -57,29 +77,23 @@ pub fn vector_vector(
     let many = if separate { many } else { single(many) };
     let partitions = many.output_partitioning().partition_count();
     let one = if partitions > 1 { ShareExec::create(one) } else { single(one) };
-    let outcome = if answer { Outcome::Bool } else { Outcome::KeepLeft };
-    let operator = Join { grid, op, outcome, matching, separate };
+    let operator = Join { grid, cells, operation, matching, separate };
     OperatorExec::create(Arc::new(operator), vec![one, many])
 }
 
 /// A vector and a scalar, on either side, or two scalars (the left one as the vector). Comparisons
-/// keep the vector's values, or with `answer` give 1 or 0. `sides` are the inputs that
-/// [`Argument::Input`]s mean.
+/// that give no answer keep the vector's values. `sides` are the inputs that [`Argument::Input`]s mean.
 pub fn vector_scalar(
     vector: Arc<dyn ExecutionPlan>,
     scalar: Argument,
     scalar_is_left: bool,
     grid: Grid,
-    op: BinaryOp,
-    answer: bool,
+    operation: Operation,
     sides: Vec<Arc<dyn ExecutionPlan>>,
 ) -> Arc<dyn ExecutionPlan> {
-    let outcome = match (answer, scalar_is_left) {
-        (true, _) => Outcome::Bool,
-        (false, false) => Outcome::KeepLeft,
-        (false, true) => Outcome::KeepRight,
-    };
-    let operator = WithScalar { grid, op, outcome, scalar, scalar_is_left, sides: sides.len() };
+    let cells = Cells::of(&vector);
+    let operator =
+        WithScalar { grid, cells, operation, scalar, scalar_is_left, sides: sides.len() };
     OperatorExec::create(Arc::new(operator), sides.into_iter().chain([vector]).collect())
 }
 
@@ -91,6 +105,10 @@ pub fn set_operation(
     op: SetOp,
     matching: Arc<SetMatching>,
 ) -> Arc<dyn ExecutionPlan> {
+    let cells = match op {
+        SetOp::Or => Cells::of(&left).or(Cells::of(&right)),
+        SetOp::And | SetOp::Unless => Cells::of(&left),
+    };
     let inputs = match op {
         SetOp::Or => vec![single(left), single(right)],
         SetOp::And | SetOp::Unless => {
@@ -99,14 +117,14 @@ pub fn set_operation(
             vec![right, left]
         }
     };
-    OperatorExec::create(Arc::new(SetOperation { grid, op, matching }), inputs)
+    OperatorExec::create(Arc::new(SetOperation { grid, cells, op, matching }), inputs)
 }
 
 #[derive(Debug)]
 struct Join {
     grid: Grid,
-    op: BinaryOp,
-    outcome: Outcome,
+    cells: Cells,
+    operation: Operation,
     matching: Arc<Matching>,
     /// Whether each result series comes from one series of the many side.
     separate: bool,
@@ -123,13 +141,13 @@ impl Operator for Join {
             Cardinality::ManyToOne => "many_to_one",
             Cardinality::OneToMany => "one_to_many",
         };
-        let answer = if self.outcome == Outcome::Bool { ", bool" } else { "" };
         let Matching { keys, outputs, .. } = *self.matching;
-        format!("op={}{answer}, matching={matching}, keys={keys}, series={outputs}", self.op)
+        let operation = self.operation.describe();
+        format!("{operation}, matching={matching}, keys={keys}, series={outputs}")
     }
 
     fn schema(&self) -> SchemaRef {
-        self.grid.schema()
+        self.grid.schema_of(self.cells)
     }
 
     fn is_side_input(&self, input: usize) -> bool {
@@ -144,8 +162,8 @@ impl Operator for Join {
 #[derive(Debug)]
 struct WithScalar {
     grid: Grid,
-    op: BinaryOp,
-    outcome: Outcome,
+    cells: Cells,
+    operation: Operation,
     scalar: Argument,
     scalar_is_left: bool,
     sides: usize,
@@ -158,12 +176,11 @@ impl Operator for WithScalar {
 
     fn describe(&self) -> String {
         let side = if self.scalar_is_left { "left" } else { "right" };
-        let answer = if self.outcome == Outcome::Bool { ", bool" } else { "" };
-        format!("op={}{answer}, {side}={}", self.op, self.scalar)
+        format!("{}, {side}={}", self.operation.describe(), self.scalar)
     }
 
     fn schema(&self) -> SchemaRef {
-        self.grid.schema()
+        self.grid.schema_of(self.cells)
     }
 
     fn is_side_input(&self, input: usize) -> bool {
@@ -178,6 +195,7 @@ impl Operator for WithScalar {
 #[derive(Debug)]
 struct SetOperation {
     grid: Grid,
+    cells: Cells,
     op: SetOp,
     matching: Arc<SetMatching>,
 }
@@ -192,7 +210,7 @@ impl Operator for SetOperation {
     }
 
     fn schema(&self) -> SchemaRef {
-        self.grid.schema()
+        self.grid.schema_of(self.cells)
     }
 
     fn is_side_input(&self, input: usize) -> bool {

@@ -5,15 +5,17 @@ use datafusion::error::Result;
 
 use super::WithScalar;
 use crate::exec::ArgumentValues;
-use crate::exec::grid::{Grid, GridBuilder, GridRows};
+use crate::exec::grid::{Grid, GridBuilder, GridRows, Row};
+use crate::exec::notes::NoteTaker;
 use crate::exec::operator::Transform;
-use crate::functions::Scalar;
-use crate::functions::binary::{BinaryOp, Operand, Outcome};
+use crate::functions::binary::{BinaryOp, Cell, Operand, Outcome};
+use crate::functions::{Remark, Remarks, Scalar};
 
 pub(super) struct ScalarStream {
     grid: Grid,
     op: BinaryOp,
     outcome: Outcome,
+    notes: NoteTaker,
     argument: ArgumentValues,
     /// The argument, once its input has ended.
     scalar: Option<Scalar>,
@@ -28,15 +30,50 @@ impl ScalarStream {
         let grid = operator.grid;
         Self {
             grid,
-            op: operator.op,
-            outcome: operator.outcome,
+            op: operator.operation.op,
+            outcome: match (operator.operation.answer, operator.scalar_is_left) {
+                (true, _) => Outcome::Bool,
+                (false, false) => Outcome::KeepLeft,
+                (false, true) => Outcome::KeepRight,
+            },
+            notes: NoteTaker::new(&operator.operation.notes),
             argument: ArgumentValues::new(operator.scalar, grid),
             scalar: None,
             scalar_is_left: operator.scalar_is_left,
             sides: operator.sides,
-            builder: GridBuilder::new(grid),
+            builder: GridBuilder::of(grid, operator.cells),
             ready: None,
         }
+    }
+
+    fn row(&mut self, series: u32, row: Row<'_>, scalar: &Scalar) {
+        let mut remarks = Remarks::default();
+        let slots = self.builder.all_slots();
+        slots.valid.copy_from_slice(row.valid);
+        if self.op.trims() && slots.valid.contains(&true) {
+            remarks.add(Remark::FloatFloat);
+        }
+        let number = match scalar {
+            Scalar::Constant(value) => Operand::Constant(*value),
+            Scalar::Steps(values) => Operand::Row(values),
+        };
+        let vector = Operand::Row(row.values);
+        let (left, right) = if self.scalar_is_left { (number, vector) } else { (vector, number) };
+        self.op.apply(left, right, self.outcome, slots.values, slots.valid);
+        for (step, histogram) in row.histograms.iter().enumerate() {
+            let Some(histogram) = histogram else { continue };
+            let vector = Cell::Histogram(histogram.clone());
+            let number = Cell::Float(scalar.at(step));
+            let (left, right) =
+                if self.scalar_is_left { (&number, &vector) } else { (&vector, &number) };
+            if let Some(Cell::Histogram(result)) =
+                self.op.cell(left, right, self.outcome, &mut remarks)
+            {
+                slots.histograms[step] = Some(result);
+            }
+        }
+        self.builder.commit(series);
+        self.notes.add(series, remarks);
     }
 }
 
@@ -45,20 +82,11 @@ impl Transform for ScalarStream {
         if input < self.sides {
             return self.argument.push(input, &batch);
         }
-        let scalar = self.scalar.get_or_insert_with(|| self.argument.scalar());
-        let scalar = match scalar {
-            Scalar::Constant(value) => Operand::Constant(*value),
-            Scalar::Steps(values) => Operand::Row(values),
-        };
-        for (series, values, present) in GridRows::new(batch, self.grid)?.iter() {
-            let (out, valid) = self.builder.slots();
-            valid.copy_from_slice(present);
-            let vector = Operand::Row(values);
-            let (left, right) =
-                if self.scalar_is_left { (scalar, vector) } else { (vector, scalar) };
-            self.op.apply(left, right, self.outcome, out, valid);
-            self.builder.commit(series);
+        let scalar = self.scalar.take().unwrap_or_else(|| self.argument.scalar());
+        for (series, row) in GridRows::new(batch, self.grid)?.rows() {
+            self.row(series, row, &scalar);
         }
+        self.scalar = Some(scalar);
         self.ready = self.builder.take()?;
         Ok(())
     }

@@ -6,7 +6,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::error::Result;
 
 use super::{NO_KEY, SetMatching, SetOp, SetOperation};
-use crate::exec::grid::{Grid, GridBuilder, GridRows};
+use crate::exec::grid::{Grid, GridBuilder, GridRows, OwnedRow, Row};
 use crate::exec::operator::Transform;
 
 /// At which steps a match group has a value.
@@ -54,7 +54,7 @@ impl FilterStream {
             keep_present: operator.op == SetOp::And,
             matching: Arc::clone(&operator.matching),
             right: Presence::new(operator.matching.keys),
-            builder: GridBuilder::new(operator.grid),
+            builder: GridBuilder::of(operator.grid, operator.cells),
             ready: None,
         }
     }
@@ -63,19 +63,24 @@ impl FilterStream {
 impl Transform for FilterStream {
     fn push(&mut self, input: usize, batch: RecordBatch) -> Result<()> {
         let rows = GridRows::new(batch, self.grid)?;
-        for (series, values, present) in rows.iter() {
+        for (series, row) in rows.rows() {
             if input == 0 {
-                self.right.add(self.matching.right_key[series as usize], present);
+                self.right.add(self.matching.right_key[series as usize], &row.present());
                 continue;
             }
             match (self.right.get(self.matching.left_key[series as usize]), self.keep_present) {
                 (None, true) => {}
-                (None, false) => self.builder.push(series, values, present),
+                (None, false) => self.builder.push_row(series, row),
                 (Some(right), keep) => {
-                    let (out, valid) = self.builder.slots();
-                    out.copy_from_slice(values);
-                    for ((valid, &left), &right) in valid.iter_mut().zip(present).zip(right) {
-                        *valid = left && right == keep;
+                    let slots = self.builder.all_slots();
+                    slots.values.copy_from_slice(row.values);
+                    let valid = row.valid.iter().zip(right);
+                    for (to, (&left, &right)) in slots.valid.iter_mut().zip(valid) {
+                        *to = left && right == keep;
+                    }
+                    let histograms = row.histograms.iter().zip(right);
+                    for (to, (left, &right)) in slots.histograms.iter_mut().zip(histograms) {
+                        *to = left.clone().filter(|_| right == keep);
                     }
                     self.builder.commit(series);
                 }
@@ -104,7 +109,7 @@ pub(super) struct UnionStream {
     matching: Arc<SetMatching>,
     left: Presence,
     /// Left rows that a right one may complete, by result series.
-    waiting: Vec<Option<(Vec<f64>, Vec<bool>)>>,
+    waiting: Vec<Option<OwnedRow>>,
     /// Whether a result series has both a left and a right source.
     shared: Vec<bool>,
     held: usize,
@@ -133,48 +138,54 @@ impl UnionStream {
             shared,
             held: 0,
             next: None,
-            builder: GridBuilder::new(operator.grid),
+            builder: GridBuilder::of(operator.grid, operator.cells),
             ready: None,
         }
     }
 
-    fn left_row(&mut self, series: usize, values: &[f64], present: &[bool]) {
-        self.left.add(self.matching.left_key[series], present);
+    fn left_row(&mut self, series: usize, row: Row<'_>) {
+        self.left.add(self.matching.left_key[series], &row.present());
         let out = self.matching.left_out[series];
         if self.shared[out as usize] {
-            self.held += values.len() * (size_of::<f64>() + 1);
-            self.waiting[out as usize] = Some((values.to_vec(), present.to_vec()));
+            let row = OwnedRow::from(row);
+            self.held += row.bytes();
+            self.waiting[out as usize] = Some(row);
         } else {
-            self.builder.push(out, values, present);
+            self.builder.push_row(out, row);
         }
     }
 
-    fn right_row(&mut self, series: usize, values: &[f64], present: &[bool]) {
+    fn right_row(&mut self, series: usize, row: Row<'_>) {
         let out = self.matching.right_out[series];
         let key = self.matching.right_key[series];
         let left = if key == NO_KEY { None } else { self.left.get(key) };
+        let present = row.present();
         let fills = |step: usize| present[step] && !left.is_some_and(|left| left[step]);
-        if let Some((to, valid)) = &mut self.waiting[out as usize] {
+        if let Some(to) = &mut self.waiting[out as usize] {
             // Equal labels are in one group, so both never have a value at one step.
-            for step in (0..values.len()).filter(|&step| fills(step)) {
-                to[step] = values[step];
-                valid[step] = true;
+            for step in (0..present.len()).filter(|&step| fills(step)) {
+                to.set(step, row);
             }
             return;
         }
-        let (to, valid) = self.builder.slots();
-        to.copy_from_slice(values);
-        valid.iter_mut().enumerate().for_each(|(step, valid)| *valid = fills(step));
+        let to = self.builder.all_slots();
+        to.values.copy_from_slice(row.values);
+        for step in (0..present.len()).filter(|&step| fills(step)) {
+            to.valid[step] = row.valid[step];
+            if let Some(histogram) = row.histogram(step) {
+                to.histograms[step] = Some(Arc::clone(histogram));
+            }
+        }
         self.builder.commit(out);
     }
 }
 
 impl Transform for UnionStream {
     fn push(&mut self, input: usize, batch: RecordBatch) -> Result<()> {
-        for (series, values, present) in GridRows::new(batch, self.grid)?.iter() {
+        for (series, row) in GridRows::new(batch, self.grid)?.rows() {
             match input {
-                0 => self.left_row(series as usize, values, present),
-                _ => self.right_row(series as usize, values, present),
+                0 => self.left_row(series as usize, row),
+                _ => self.right_row(series as usize, row),
             }
         }
         self.ready = self.builder.take()?;
@@ -194,8 +205,8 @@ impl Transform for UnionStream {
         }
         let Some(mut next) = self.next else { return Ok(None) };
         while next < self.waiting.len() && !self.builder.is_full() {
-            if let Some((values, valid)) = self.waiting[next].take() {
-                self.builder.push(next as u32, &values, &valid);
+            if let Some(row) = self.waiting[next].take() {
+                self.builder.push_row(next as u32, row.row());
             }
             next += 1;
         }

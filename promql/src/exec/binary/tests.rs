@@ -33,7 +33,12 @@ fn matching(
         out_start: (0..many.len() as u32).collect(),
         out: out.to_vec(),
         outputs: out.iter().max().map_or(0, |out| out + 1),
+        fill: None,
     }
+}
+
+fn operation(op: BinaryOp, answer: bool) -> Operation {
+    Operation { op, answer, notes: Arc::default() }
 }
 
 fn join(
@@ -45,7 +50,7 @@ fn join(
 ) -> Result<Vec<Row>> {
     let op = BinaryOp::from_symbol(op).unwrap();
     let (left, right) = (source(GRID, &[rows(left)]), source(GRID, &[rows(right)]));
-    run(&vector_vector(left, right, GRID, op, answer, Arc::new(matching)), GRID)
+    run(&vector_vector(left, right, GRID, operation(op, answer), Arc::new(matching)), GRID)
 }
 
 fn fault(result: Result<Vec<Row>>) -> Fault {
@@ -136,7 +141,7 @@ fn partitions_read_the_one_side_once() {
     let all = rows(&["1 2 3", "4 5 6"]);
     let left = source(GRID, &[all[..1].to_vec(), all[1..].to_vec()]);
     let right = source(GRID, &[rows(&["1 1 1"])]);
-    let plan = vector_vector(left, right, GRID, BinaryOp::Add, false, table);
+    let plan = vector_vector(left, right, GRID, operation(BinaryOp::Add, false), table);
     assert_eq!(plan.output_partitioning().partition_count(), 2);
     assert_eq!(run(&plan, GRID).unwrap(), rows(&["2 3 4", "5 6 7"]));
 }
@@ -146,7 +151,8 @@ fn scalars_on_either_side() {
     let with = |op: &str, argument, scalar_is_left, answer, sides| {
         let op = BinaryOp::from_symbol(op).unwrap();
         let vector = source(GRID, &[rows(&["1 2 _", "3 _ 3"])]);
-        let plan = vector_scalar(vector, argument, scalar_is_left, GRID, op, answer, sides);
+        let plan =
+            vector_scalar(vector, argument, scalar_is_left, GRID, operation(op, answer), sides);
         run(&plan, GRID).unwrap()
     };
     let two = Argument::Constant(2.0);
@@ -282,7 +288,7 @@ proptest! {
         };
         let plan: Arc<dyn ExecutionPlan> = vector_vector(
             source(GRID, &[rows(&left)]), source(GRID, &[rows(&right)]),
-            GRID, BinaryOp::Greater, false, Arc::new(table.clone()),
+            GRID, operation(BinaryOp::Greater, false), Arc::new(table.clone()),
         );
         let found = run(&plan, GRID);
         let mut expected = Ok(vec![Vec::new(); 3]);

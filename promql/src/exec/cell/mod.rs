@@ -18,8 +18,9 @@ use datafusion::error::Result;
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::Argument;
-use super::grid::Grid;
+use super::grid::{Cells, Grid};
 use super::operator::{Operator, OperatorExec, Transform};
+use crate::functions::HistogramValue;
 use crate::functions::math::MathFunction;
 
 /// A function of cells.
@@ -31,6 +32,19 @@ pub enum CellFunction {
     Negate,
     /// The step's time in seconds where there is a value: `timestamp()` of what is no selector.
     StepTime,
+    /// A number of each native histogram.
+    OfHistogram(HistogramValue),
+    /// Numbers as they are, without histograms.
+    Floats,
+    /// Nothing at all.
+    Nothing,
+}
+
+impl CellFunction {
+    /// What the results may be.
+    fn cells(&self, input: Cells) -> Cells {
+        if *self == Self::Negate { input } else { Cells::Floats }
+    }
 }
 
 /// `function` of each value of `input`; `sides` are the inputs that [`Argument::Input`]s mean.
@@ -40,13 +54,15 @@ pub fn cell_function(
     function: CellFunction,
     sides: Vec<Arc<dyn ExecutionPlan>>,
 ) -> Arc<dyn ExecutionPlan> {
-    let operator = CellOperator { grid, function, sides: sides.len() };
+    let cells = function.cells(Cells::of(&input));
+    let operator = CellOperator { grid, cells, function, sides: sides.len() };
     OperatorExec::create(Arc::new(operator), sides.into_iter().chain([input]).collect())
 }
 
 #[derive(Debug)]
 struct CellOperator {
     grid: Grid,
+    cells: Cells,
     function: CellFunction,
     /// How many inputs, before the one that is rewritten, are parameters.
     sides: usize,
@@ -68,11 +84,14 @@ impl Operator for CellOperator {
             }
             CellFunction::Negate => "negate".to_owned(),
             CellFunction::StepTime => "step_time".to_owned(),
+            CellFunction::OfHistogram(value) => value.function().to_owned(),
+            CellFunction::Floats => "floats".to_owned(),
+            CellFunction::Nothing => "nothing".to_owned(),
         }
     }
 
     fn schema(&self) -> SchemaRef {
-        self.grid.schema()
+        self.grid.schema_of(self.cells)
     }
 
     fn is_side_input(&self, input: usize) -> bool {

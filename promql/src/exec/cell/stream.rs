@@ -1,5 +1,7 @@
 //! Rows in, the same rows with other values out.
 
+use std::sync::Arc;
+
 use arrow::record_batch::RecordBatch;
 use datafusion::error::Result;
 
@@ -27,7 +29,7 @@ impl CellStream {
             CellFunction::Math(_, arguments) => {
                 arguments.iter().map(|&a| ArgumentValues::new(a, grid)).collect()
             }
-            CellFunction::Negate | CellFunction::StepTime => Vec::new(),
+            _ => Vec::new(),
         };
         Self {
             grid,
@@ -35,7 +37,7 @@ impl CellStream {
             arguments,
             scalars: None,
             sides: operator.sides,
-            builder: GridBuilder::new(grid),
+            builder: GridBuilder::of(grid, operator.cells),
             ready: None,
         }
     }
@@ -52,16 +54,37 @@ impl Transform for CellStream {
         let Self { grid, function, arguments, scalars, builder, .. } = self;
         let scalars =
             scalars.get_or_insert_with(|| arguments.iter().map(ArgumentValues::scalar).collect());
-        for (series, values, valid) in GridRows::new(batch, *grid)?.iter() {
-            let (out, out_valid) = builder.slots();
-            out.copy_from_slice(values);
-            out_valid.copy_from_slice(valid);
+        for (series, row) in GridRows::new(batch, *grid)?.rows() {
+            let slots = builder.all_slots();
+            slots.values.copy_from_slice(row.values);
+            slots.valid.copy_from_slice(row.valid);
             match function {
-                CellFunction::Math(function, _) => function.apply(scalars, 0, out, out_valid),
-                CellFunction::Negate => out.iter_mut().for_each(|value| *value = -*value),
+                CellFunction::Math(function, _) => {
+                    function.apply(scalars, 0, slots.values, slots.valid);
+                }
+                CellFunction::Negate => {
+                    slots.values.iter_mut().for_each(|value| *value = -*value);
+                    for (to, from) in slots.histograms.iter_mut().zip(row.histograms) {
+                        *to = from.as_ref().map(|histogram| {
+                            let mut negated = (**histogram).clone();
+                            negated.mul(-1.0);
+                            Arc::new(negated)
+                        });
+                    }
+                }
                 CellFunction::StepTime => {
-                    for (slot, value) in out.iter_mut().enumerate() {
+                    slots.valid.copy_from_slice(&row.present());
+                    for (slot, value) in slots.values.iter_mut().enumerate() {
                         *value = grid.time(slot) as f64 / 1000.0;
+                    }
+                }
+                CellFunction::Floats => {}
+                CellFunction::Nothing => slots.valid.fill(false),
+                CellFunction::OfHistogram(value) => {
+                    for (slot, to) in slots.values.iter_mut().enumerate() {
+                        let histogram = row.histogram(slot);
+                        *to = histogram.map_or(0.0, |histogram| value.of(histogram));
+                        slots.valid[slot] = histogram.is_some();
                     }
                 }
             }

@@ -1,7 +1,7 @@
-//! `HistogramQuantileExec`: `histogram_quantile` and `histogram_fraction` of classic histograms.
+//! `HistogramQuantileExec`: `histogram_quantile`, `histogram_quantiles` and `histogram_fraction`.
 //!
 //! The planner has grouped the series by their labels without `le` and read `le` as a number, once a
-//! series. A group is a histogram; at each step those of its buckets count that have a value.
+//! series. A group is a classic histogram; at each step those of its buckets count that have a value.
 //!
 //! ```text
 //! histogram_quantile(0.5, b)      group 0 = series 0, 1, 2
@@ -12,7 +12,9 @@
 //! ```
 //!
 //! Buckets are kept until the input ends, because the buckets of a group need not stand together.
-//! Buckets that had to be made monotonic are told to [`MonotonicityFixes`].
+//! Buckets that had to be made monotonic are told to [`MonotonicityFixes`]. Native histograms go
+//! through, but where a classic one of the same labels may be there at the same step: of such two,
+//! neither counts.
 
 mod fixes;
 mod stream;
@@ -27,6 +29,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::Argument;
 use super::grid::Grid;
+use super::notes::Notes;
 use super::operator::{Operator, OperatorExec, Transform, single};
 
 pub use fixes::MonotonicityFixes;
@@ -35,36 +38,67 @@ pub use fixes::MonotonicityFixes;
 pub const NO_GROUP: u32 = u32::MAX;
 
 /// What is asked of each histogram.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum HistogramFunction {
-    /// `histogram_quantile`: the φ.
-    Quantile(Argument),
+    /// `histogram_quantile`, `histogram_quantiles`: each φ. Those of group `g` are the series from
+    /// `g * n` on, if there are `n`.
+    Quantiles(Vec<Argument>),
     /// `histogram_fraction`: the lower and the upper limit.
     Fraction(Argument, Argument),
 }
 
-/// The buckets of a vector.
+impl HistogramFunction {
+    /// How many results a histogram has.
+    pub fn results(&self) -> usize {
+        match self {
+            Self::Quantiles(quantiles) => quantiles.len(),
+            Self::Fraction(..) => 1,
+        }
+    }
+
+    fn arguments(&self) -> Vec<Argument> {
+        match self {
+            Self::Quantiles(quantiles) => quantiles.clone(),
+            Self::Fraction(lower, upper) => vec![*lower, *upper],
+        }
+    }
+}
+
+/// The histograms of a vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct BucketTable {
-    /// The histogram of each series, or [`NO_GROUP`].
+    /// The group whose bucket each series is where it has a number, or [`NO_GROUP`].
     pub group_of: Vec<u32>,
     /// The upper bound of each series; not NaN where it has a group.
     pub bound_of: Vec<f64>,
-    /// How many histograms there are: the result's series.
+    /// The group that each series is where it has a native histogram.
+    pub native_of: Vec<u32>,
+    /// How many groups there are.
     pub groups: u32,
 }
 
-/// `function` of each histogram of `buckets`. `sides` are the inputs that [`Argument::Input`]s mean.
+/// What is noticed.
+#[derive(Debug, Clone)]
+pub struct HistogramNotes {
+    /// Buckets whose counts fell.
+    pub fixes: Arc<MonotonicityFixes>,
+    /// Odd histograms, and series that are no buckets.
+    pub histograms: Arc<Notes>,
+    /// What is odd with each φ.
+    pub quantiles: Vec<Arc<Notes>>,
+}
+
+/// `function` of each histogram of `input`. `sides` are the inputs that [`Argument::Input`]s mean.
 pub fn histogram_quantile(
-    buckets: Arc<dyn ExecutionPlan>,
+    input: Arc<dyn ExecutionPlan>,
     grid: Grid,
     function: HistogramFunction,
     table: Arc<BucketTable>,
-    fixes: Arc<MonotonicityFixes>,
+    notes: HistogramNotes,
     sides: Vec<Arc<dyn ExecutionPlan>>,
 ) -> Arc<dyn ExecutionPlan> {
-    let operator = HistogramQuantile { grid, function, table, fixes, sides: sides.len() };
-    let inputs = sides.into_iter().chain([single(buckets)]).collect();
+    let operator = HistogramQuantile { grid, function, table, notes, sides: sides.len() };
+    let inputs = sides.into_iter().chain([single(input)]).collect();
     OperatorExec::create(Arc::new(operator), inputs)
 }
 
@@ -73,7 +107,7 @@ struct HistogramQuantile {
     grid: Grid,
     function: HistogramFunction,
     table: Arc<BucketTable>,
-    fixes: Arc<MonotonicityFixes>,
+    notes: HistogramNotes,
     sides: usize,
 }
 
@@ -84,8 +118,11 @@ impl Operator for HistogramQuantile {
 
     fn describe(&self) -> String {
         let groups = self.table.groups;
-        match self.function {
-            HistogramFunction::Quantile(phi) => format!("quantile={phi}, groups={groups}"),
+        match &self.function {
+            HistogramFunction::Quantiles(quantiles) => {
+                let each = quantiles.iter().map(|phi| format!("quantile={phi}, "));
+                format!("{}groups={groups}", each.collect::<String>())
+            }
             HistogramFunction::Fraction(lower, upper) => {
                 format!("fraction={lower}..{upper}, groups={groups}")
             }

@@ -1,16 +1,20 @@
-//! Buckets in, quantiles out.
+//! Buckets and histograms in, quantiles out.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use datafusion::error::Result;
 
-use super::{BucketTable, HistogramFunction, HistogramQuantile, MonotonicityFixes};
+use super::{BucketTable, HistogramFunction, HistogramNotes, HistogramQuantile, NO_GROUP};
 use crate::exec::ArgumentValues;
-use crate::exec::grid::{Grid, GridBuilder, GridRows};
+use crate::exec::grid::{Grid, GridBuilder, GridRows, OwnedRow, Row};
+use crate::exec::notes::NoteTaker;
 use crate::exec::operator::Transform;
-use crate::functions::Scalar;
+use crate::exec::parameters;
 use crate::functions::buckets::{self, Bucket};
+use crate::functions::histogram::FloatHistogram;
+use crate::functions::{Remark, Remarks, Scalar};
 
 /// The row of a bucket.
 #[derive(Debug)]
@@ -20,74 +24,157 @@ struct BucketRow {
     valid: Vec<bool>,
 }
 
+/// A classic histogram, and the native one of the same labels.
+#[derive(Debug, Default)]
+struct Group {
+    buckets: Vec<BucketRow>,
+    native: Option<(u32, OwnedRow)>,
+}
+
 pub(super) struct HistogramStream {
     grid: Grid,
     function: HistogramFunction,
     table: Arc<BucketTable>,
-    fixes: Arc<MonotonicityFixes>,
+    notes: HistogramNotes,
+    note_taker: NoteTaker,
     sides: usize,
-    /// The φ, or the lower and upper limit.
+    /// Each φ, or the lower and upper limit.
     arguments: Vec<ArgumentValues>,
-    groups: Vec<Vec<BucketRow>>,
+    /// Their values, once their inputs have ended.
+    scalars: Vec<Scalar>,
+    /// Whether a group is a classic histogram.
+    is_classic: Vec<bool>,
+    groups: Vec<Group>,
     held: usize,
-    /// The parameters and the next group to give, once the buckets have ended.
-    done: Option<(Vec<Scalar>, usize)>,
+    /// The next group to give, once the input has ended.
+    next: Option<usize>,
     builder: GridBuilder,
+    ready: VecDeque<RecordBatch>,
 }
 
 impl HistogramStream {
     pub(super) fn new(operator: &HistogramQuantile) -> Self {
-        let grid = operator.grid;
-        let arguments = match operator.function {
-            HistogramFunction::Quantile(phi) => vec![phi],
-            HistogramFunction::Fraction(lower, upper) => vec![lower, upper],
-        };
+        let (grid, table) = (operator.grid, Arc::clone(&operator.table));
+        let mut is_classic = vec![false; table.groups as usize];
+        for &group in table.group_of.iter().filter(|&&group| group != NO_GROUP) {
+            is_classic[group as usize] = true;
+        }
+        let arguments = operator.function.arguments().into_iter();
         Self {
             grid,
-            function: operator.function,
-            table: Arc::clone(&operator.table),
-            fixes: Arc::clone(&operator.fixes),
+            function: operator.function.clone(),
+            notes: operator.notes.clone(),
+            note_taker: NoteTaker::new(&operator.notes.histograms),
             sides: operator.sides,
-            arguments: arguments.into_iter().map(|a| ArgumentValues::new(a, grid)).collect(),
-            groups: (0..operator.table.groups).map(|_| Vec::new()).collect(),
+            arguments: arguments.map(|argument| ArgumentValues::new(argument, grid)).collect(),
+            scalars: Vec::new(),
+            is_classic,
+            groups: (0..table.groups).map(|_| Group::default()).collect(),
+            table,
             held: 0,
-            done: None,
+            next: None,
             builder: GridBuilder::new(grid),
+            ready: VecDeque::new(),
         }
     }
 
-    /// Evaluates a histogram at all steps.
-    fn evaluate(&mut self, group: usize, scalars: &[Scalar]) {
-        let mut rows = std::mem::take(&mut self.groups[group]);
-        rows.sort_by(|a, b| a.bound.total_cmp(&b.bound));
-        let (out, valid) = self.builder.slots();
-        let mut histogram = Vec::with_capacity(rows.len());
-        for step in 0..self.grid.steps {
-            histogram.clear();
-            histogram.extend(
-                rows.iter()
-                    .filter(|row| row.valid[step])
-                    .map(|row| Bucket { bound: row.bound, count: row.values[step] }),
-            );
-            valid[step] = !histogram.is_empty();
-            if histogram.is_empty() {
-                continue;
-            }
-            out[step] = match self.function {
-                HistogramFunction::Quantile(_) => {
-                    let (value, fix) = buckets::quantile(scalars[0].at(step), &mut histogram);
-                    if let Some(fix) = fix {
-                        self.fixes.add(self.grid.time(step), fix);
-                    }
-                    value
-                }
-                HistogramFunction::Fraction(..) => {
-                    buckets::fraction(scalars[0].at(step), scalars[1].at(step), &mut histogram)
-                }
-            };
+    fn read_scalars(&mut self) {
+        if !self.scalars.is_empty() {
+            return;
         }
-        self.builder.commit(group as u32);
+        self.scalars = self.arguments.iter().map(ArgumentValues::scalar).collect();
+        for (scalar, notes) in self.scalars.iter().zip(&self.notes.quantiles) {
+            let notes = NoteTaker::new(notes);
+            (0..self.grid.steps).for_each(|k| parameters::check_quantile(scalar.at(k), &notes));
+        }
     }
+
+    /// The results of a series of native histograms, for steps that `hidden` does not hide.
+    fn native(&mut self, series: u32, row: Row<'_>, hidden: impl Fn(usize) -> bool) {
+        let group = self.table.native_of[series as usize];
+        let mut remarks = Remarks::default();
+        let results = self.function.results();
+        for at in 0..results {
+            let (out, valid) = self.builder.slots();
+            for step in 0..self.grid.steps {
+                let Some(histogram) = row.histogram(step) else { continue };
+                if hidden(step) {
+                    remarks.add(Remark::MixedClassicNative);
+                    continue;
+                }
+                out[step] = match self.function {
+                    HistogramFunction::Quantiles(_) => {
+                        quantile(histogram, self.scalars[at].at(step), &mut remarks)
+                    }
+                    HistogramFunction::Fraction(..) => {
+                        let (lower, upper) = (self.scalars[0].at(step), self.scalars[1].at(step));
+                        fraction(histogram, lower, upper, &mut remarks)
+                    }
+                };
+                valid[step] = true;
+            }
+            self.builder.commit(group * results as u32 + at as u32);
+        }
+        self.note_taker.add(series, remarks);
+    }
+
+    /// Evaluates a group at all steps.
+    fn evaluate(&mut self, group: usize) {
+        let Group { buckets: mut rows, native } = std::mem::take(&mut self.groups[group]);
+        rows.sort_by(|a, b| a.bound.total_cmp(&b.bound));
+        if let Some((series, row)) = &native {
+            let hidden = |step: usize| rows.iter().any(|row| row.valid[step]);
+            self.native(*series, row.row(), hidden);
+        }
+        if rows.is_empty() {
+            return;
+        }
+        let results = self.function.results();
+        let mut histogram = Vec::with_capacity(rows.len());
+        for at in 0..results {
+            let (out, valid) = self.builder.slots();
+            for step in 0..self.grid.steps {
+                histogram.clear();
+                histogram.extend(
+                    rows.iter()
+                        .filter(|row| row.valid[step])
+                        .map(|row| Bucket { bound: row.bound, count: row.values[step] }),
+                );
+                let other = native.as_ref().and_then(|(_, row)| row.row().histogram(step));
+                if histogram.is_empty() || other.is_some() {
+                    continue;
+                }
+                valid[step] = true;
+                out[step] = match self.function {
+                    HistogramFunction::Quantiles(_) => {
+                        let phi = self.scalars[at].at(step);
+                        let (value, fix) = buckets::quantile(phi, &mut histogram);
+                        if let Some(fix) = fix {
+                            self.notes.fixes.add(group as u32, self.grid.time(step), fix);
+                        }
+                        value
+                    }
+                    HistogramFunction::Fraction(..) => {
+                        let (lower, upper) = (self.scalars[0].at(step), self.scalars[1].at(step));
+                        buckets::fraction(lower, upper, &mut histogram)
+                    }
+                };
+            }
+            self.builder.commit((group * results + at) as u32);
+        }
+    }
+}
+
+fn quantile(histogram: &FloatHistogram, phi: f64, remarks: &mut Remarks) -> f64 {
+    let (value, noticed) = histogram.quantile(phi);
+    remarks.merge(noticed);
+    value
+}
+
+fn fraction(histogram: &FloatHistogram, lower: f64, upper: f64, remarks: &mut Remarks) -> f64 {
+    let (value, noticed) = histogram.fraction(lower, upper);
+    remarks.merge(noticed);
+    value
 }
 
 impl Transform for HistogramStream {
@@ -98,31 +185,55 @@ impl Transform for HistogramStream {
             }
             return Ok(());
         }
-        for (series, values, valid) in GridRows::new(batch, self.grid)?.iter() {
+        self.read_scalars();
+        for (series, row) in GridRows::new(batch, self.grid)?.rows() {
+            if row.has_histograms() {
+                let group = self.table.native_of[series as usize] as usize;
+                if self.is_classic[group] {
+                    let row = OwnedRow::from(row);
+                    self.held += row.bytes();
+                    self.groups[group].native = Some((series, row));
+                } else {
+                    self.native(series, row, |_| false);
+                }
+            }
+            if !row.valid.contains(&true) {
+                continue;
+            }
             let group = self.table.group_of[series as usize];
-            let Some(rows) = self.groups.get_mut(group as usize) else { continue };
+            let Some(group) = self.groups.get_mut(group as usize) else {
+                self.note_taker.add(series, Remark::BadBucket.into());
+                continue;
+            };
             let bound = self.table.bound_of[series as usize];
+            let (values, valid) = (row.values.to_vec(), row.valid.to_vec());
             self.held += values.len() * (size_of::<f64>() + 1) + size_of::<BucketRow>();
-            rows.push(BucketRow { bound, values: values.to_vec(), valid: valid.to_vec() });
+            group.buckets.push(BucketRow { bound, values, valid });
+        }
+        if self.builder.is_full() {
+            self.ready.extend(self.builder.take()?);
         }
         Ok(())
     }
 
     fn end(&mut self, input: usize) -> Result<()> {
         if input == self.sides {
-            let scalars = self.arguments.iter().map(ArgumentValues::scalar).collect();
-            self.done = Some((scalars, 0));
+            self.read_scalars();
+            self.next = Some(0);
         }
         Ok(())
     }
 
     fn take(&mut self) -> Result<Option<RecordBatch>> {
-        let Some((scalars, mut next)) = self.done.take() else { return Ok(None) };
+        if let Some(batch) = self.ready.pop_front() {
+            return Ok(Some(batch));
+        }
+        let Some(mut next) = self.next else { return Ok(None) };
         while next < self.groups.len() && !self.builder.is_full() {
-            self.evaluate(next, &scalars);
+            self.evaluate(next);
             next += 1;
         }
-        self.done = Some((scalars, next));
+        self.next = Some(next);
         self.builder.take()
     }
 

@@ -18,18 +18,23 @@ fn quantile(
     let table = BucketTable {
         group_of: group_of.to_vec(),
         bound_of: bound_of.to_vec(),
+        native_of: vec![NO_GROUP; group_of.len()],
         groups: group_of.iter().filter(|&&group| group != NO_GROUP).max().map_or(0, |max| max + 1),
     };
     let fixes = Arc::new(MonotonicityFixes::default());
     let buckets = source(GRID, &[rows(texts)]);
-    let (table, seen) = (Arc::new(table), Arc::clone(&fixes));
-    let plan = histogram_quantile(buckets, GRID, function, table, seen, sides);
-    (run(&plan, GRID).unwrap(), fixes.info())
+    let notes = HistogramNotes {
+        fixes: Arc::clone(&fixes),
+        histograms: Arc::default(),
+        quantiles: Vec::new(),
+    };
+    let plan = histogram_quantile(buckets, GRID, function, Arc::new(table), notes, sides);
+    (run(&plan, GRID).unwrap(), fixes.found().pop().map(|(_, text)| text))
 }
 
 #[test]
 fn groups_are_histograms_and_steps_have_their_own_buckets() {
-    let half = HistogramFunction::Quantile(Argument::Constant(0.5));
+    let half = HistogramFunction::Quantiles(vec![Argument::Constant(0.5)]);
     // Series of two histograms, not in order; series 2 is no bucket.
     let (found, info) = quantile(
         &["4 4 _", "2 _ 2", "9 9 9", "4 4 4", "10 10 10", "1 2 _"],
@@ -50,7 +55,7 @@ fn groups_are_histograms_and_steps_have_their_own_buckets() {
 fn parameters_change_from_step_to_step() {
     let table: (&[u32], &[f64]) = (&[0, 0], &[1.0, INF]);
     let steps = vec![source(GRID, &[rows(&["0.25 2 0"])])];
-    let phi = HistogramFunction::Quantile(Argument::Input(0));
+    let phi = HistogramFunction::Quantiles(vec![Argument::Input(0)]);
     let (found, _) = quantile(&["4 4 4", "4 4 _"], table.0, table.1, phi, steps);
     assert_eq!(found[0].1[..2], [Some(0.25), Some(INF)]);
     let limits = HistogramFunction::Fraction(Argument::Constant(0.0), Argument::Constant(0.25));
@@ -60,14 +65,12 @@ fn parameters_change_from_step_to_step() {
 
 #[test]
 fn fixes_are_told_once_for_the_whole_call() {
-    let half = HistogramFunction::Quantile(Argument::Constant(0.5));
+    let half = HistogramFunction::Quantiles(vec![Argument::Constant(0.5)]);
     let (_, info) =
         quantile(&["10 1 10", "5 2 2", "20 20 20"], &[0, 0, 0], &[1.0, 2.0, INF], half, vec![]);
     assert_eq!(
         info.unwrap(),
-        "PromQL info: input to histogram_quantile needed to be fixed for monotonicity (see \
-         https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile), \
-         from buckets 2 to 2, with a max diff of 8, over 2 samples from 2023-11-14T22:13:20Z to \
+        ", from buckets 2 to 2, with a max diff of 8, over 2 samples from 2023-11-14T22:13:20Z to \
          2023-11-14T22:15:20Z"
     );
 }

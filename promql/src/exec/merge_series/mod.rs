@@ -1,9 +1,8 @@
 //! `MergeSeriesExec`: series whose labels have become equal are one series.
 //!
 //! Dropping the metric's name or replacing labels can give two series the same labels. Where they
-//! have values at different steps they are one series; two values at one step are an error. After a
-//! range function even values at different steps are one (`strict`), as in Prometheus. The planner
-//! puts this operator in only where labels really collide.
+//! have values at different steps they are one series; two values at one step are an error. The
+//! planner puts this operator in only where labels really collide.
 //!
 //! ```text
 //! target of series 0, 1, 2 is 0, 1, 0
@@ -23,7 +22,7 @@ use datafusion::error::Result;
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::fault::Fault;
-use super::grid::{Grid, GridBuilder, GridRows};
+use super::grid::{Cells, Grid, GridBuilder, GridRows, OwnedRow};
 use super::operator::{Operator, OperatorExec, Transform, single};
 
 /// `input` with series `s` as series `target[s]`.
@@ -31,16 +30,17 @@ pub fn merge_series(
     input: Arc<dyn ExecutionPlan>,
     grid: Grid,
     target: Arc<[u32]>,
-    strict: bool,
 ) -> Arc<dyn ExecutionPlan> {
-    OperatorExec::create(Arc::new(MergeSeries { grid, target, strict }), vec![single(input)])
+    let cells = Cells::of(&input);
+    let operator = MergeSeries { grid, cells, target };
+    OperatorExec::create(Arc::new(operator), vec![single(input)])
 }
 
 #[derive(Debug)]
 struct MergeSeries {
     grid: Grid,
+    cells: Cells,
     target: Arc<[u32]>,
-    strict: bool,
 }
 
 impl Operator for MergeSeries {
@@ -54,7 +54,7 @@ impl Operator for MergeSeries {
     }
 
     fn schema(&self) -> SchemaRef {
-        self.grid.schema()
+        self.grid.schema_of(self.cells)
     }
 
     fn transform(&self, _partition: usize) -> Result<Box<dyn Transform>> {
@@ -66,26 +66,22 @@ impl Operator for MergeSeries {
         Ok(Box::new(MergeStream {
             grid: self.grid,
             target: Arc::clone(&self.target),
-            strict: self.strict,
             sources,
             merged: vec![None; targets],
             held: 0,
             next: None,
-            builder: GridBuilder::new(self.grid),
+            builder: GridBuilder::of(self.grid, self.cells),
             ready: None,
         }))
     }
 }
 
-type Row = (Vec<f64>, Vec<bool>);
-
 struct MergeStream {
     grid: Grid,
     target: Arc<[u32]>,
-    strict: bool,
     /// How many series each target has; rows of targets with one go through.
     sources: Vec<u32>,
-    merged: Vec<Option<Row>>,
+    merged: Vec<Option<OwnedRow>>,
     held: usize,
     next: Option<usize>,
     builder: GridBuilder,
@@ -94,26 +90,26 @@ struct MergeStream {
 
 impl Transform for MergeStream {
     fn push(&mut self, _input: usize, batch: RecordBatch) -> Result<()> {
-        for (series, values, valid) in GridRows::new(batch, self.grid)?.iter() {
+        for (series, row) in GridRows::new(batch, self.grid)?.rows() {
             let target = self.target[series as usize];
             if self.sources[target as usize] == 1 {
-                self.builder.push(target, values, valid);
+                self.builder.push_row(target, row);
                 continue;
             }
             match &mut self.merged[target as usize] {
-                Some(_) if self.strict => return Err(Fault::SameLabels.into()),
-                Some((merged, present)) => {
-                    for slot in (0..values.len()).filter(|&slot| valid[slot]) {
-                        if present[slot] {
+                Some(merged) => {
+                    let present = row.present();
+                    for slot in (0..present.len()).filter(|&slot| present[slot]) {
+                        if merged.is_present(slot) {
                             return Err(Fault::SameLabels.into());
                         }
-                        merged[slot] = values[slot];
-                        present[slot] = true;
+                        merged.set(slot, row);
                     }
                 }
                 empty => {
-                    self.held += values.len() * 9;
-                    *empty = Some((values.to_vec(), valid.to_vec()));
+                    let new = OwnedRow::from(row);
+                    self.held += new.bytes();
+                    *empty = Some(new);
                 }
             }
         }
@@ -132,8 +128,8 @@ impl Transform for MergeStream {
         }
         let Some(mut next) = self.next else { return Ok(None) };
         while next < self.merged.len() && !self.builder.is_full() {
-            if let Some((values, valid)) = self.merged[next].take() {
-                self.builder.push(next as u32, &values, &valid);
+            if let Some(row) = self.merged[next].take() {
+                self.builder.push_row(next as u32, row.row());
             }
             next += 1;
         }

@@ -11,15 +11,16 @@ use crate::exec::operator::Transform;
 use crate::functions::order::ValueCounts;
 
 /// A series of a `count_values` result.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct CountedValue {
     /// The group it belongs to.
     pub group: u32,
-    /// The value that is counted.
-    pub value: f64,
+    /// The text of the value that is counted.
+    pub value: String,
 }
 
-/// The result series of a `count_values`, by id: group by group, values ascending.
+/// The result series of a `count_values`, by id: group by group, numbers ascending, then
+/// histograms.
 #[derive(Debug, Default)]
 pub struct CountedValues {
     found: Mutex<Vec<CountedValue>>,
@@ -61,12 +62,17 @@ impl CountStream {
 
 impl Transform for CountStream {
     fn push(&mut self, _input: usize, batch: RecordBatch) -> Result<()> {
-        for (series, values, valid) in GridRows::new(batch, self.grid)?.iter() {
+        for (series, row) in GridRows::new(batch, self.grid)?.rows() {
             let group = self.groups.group_of[series as usize];
             let counts = self.counts[group as usize]
                 .get_or_insert_with(|| ValueCounts::new(self.grid.steps));
             let before = counts.bytes();
-            counts.add(values, valid);
+            counts.add(row.values, row.valid);
+            for (step, histogram) in row.histograms.iter().enumerate() {
+                if let Some(histogram) = histogram {
+                    counts.add_text(step, histogram.to_string());
+                }
+            }
             self.held += counts.bytes() - before;
         }
         Ok(())

@@ -13,6 +13,8 @@
 //! Prometheus answers: group by group, the best first. The results of `quantile` are groups. Those of
 //! `count_values` are not known before the input has been read: their ids count up, and what they mean
 //! is in [`CountedValues`].
+//!
+//! Native histograms are left out; `count_values` counts them by their text.
 
 mod count_values;
 mod quantile;
@@ -28,17 +30,20 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use super::Argument;
 use super::grid::Grid;
+use super::notes::Notes;
 use super::operator::{Operator, OperatorExec, Transform, single};
 
 pub use count_values::{CountedValue, CountedValues};
 
 /// The groups of a vector's series.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Groups {
     /// The group of each series.
     pub group_of: Vec<u32>,
     /// How many groups there are.
     pub count: u32,
+    /// Where remarks go.
+    pub notes: Arc<Notes>,
 }
 
 /// `topk(k, input)`, or `bottomk` if `bottom`. `sides` are the inputs that [`Argument::Input`]s mean.
@@ -58,18 +63,19 @@ pub fn topk(
     })
 }
 
-/// `quantile(phi, input)`: a series a group.
+/// `quantile(phi, input)`: a series a group. What is odd with φ goes to `odd`.
 pub fn quantile(
     input: Arc<dyn ExecutionPlan>,
     grid: Grid,
     phi: Argument,
     groups: Arc<Groups>,
+    odd: Arc<Notes>,
     sides: Vec<Arc<dyn ExecutionPlan>>,
 ) -> Arc<dyn ExecutionPlan> {
     create(input, sides, |sides| Ordered {
         grid,
         groups,
-        function: Function::Quantile { phi },
+        function: Function::Quantile { phi, odd },
         sides,
     })
 }
@@ -97,7 +103,7 @@ fn create(
 #[derive(Debug)]
 enum Function {
     TopK { bottom: bool, k: Argument },
-    Quantile { phi: Argument },
+    Quantile { phi: Argument, odd: Arc<Notes> },
     CountValues { found: Arc<CountedValues> },
 }
 
@@ -123,7 +129,7 @@ impl Operator for Ordered {
         match &self.function {
             Function::TopK { bottom: false, k } => format!("topk, k={k}, groups={groups}"),
             Function::TopK { bottom: true, k } => format!("bottomk, k={k}, groups={groups}"),
-            Function::Quantile { phi } => format!("quantile={phi}, groups={groups}"),
+            Function::Quantile { phi, .. } => format!("quantile={phi}, groups={groups}"),
             Function::CountValues { .. } => format!("groups={groups}"),
         }
     }
@@ -139,7 +145,9 @@ impl Operator for Ordered {
     fn transform(&self, _partition: usize) -> Result<Box<dyn Transform>> {
         Ok(match &self.function {
             Function::TopK { bottom, k } => Box::new(topk::TopKStream::new(self, *bottom, *k)),
-            Function::Quantile { phi } => Box::new(quantile::QuantileStream::new(self, *phi)),
+            Function::Quantile { phi, odd } => {
+                Box::new(quantile::QuantileStream::new(self, *phi, odd))
+            }
             Function::CountValues { found } => {
                 Box::new(count_values::CountStream::new(self, Arc::clone(found)))
             }

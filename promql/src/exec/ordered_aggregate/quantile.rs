@@ -7,14 +7,19 @@ use datafusion::error::Result;
 
 use super::{Groups, Ordered};
 use crate::exec::grid::{Grid, GridBuilder, GridRows};
+use crate::exec::notes::{NoteTaker, Notes};
 use crate::exec::operator::Transform;
+use crate::exec::parameters;
 use crate::exec::{Argument, ArgumentValues};
-use crate::functions::Scalar;
 use crate::functions::order::Values;
+use crate::functions::{Remark, Scalar};
 
 pub(super) struct QuantileStream {
     grid: Grid,
     groups: Arc<Groups>,
+    notes: NoteTaker,
+    /// What is odd with φ.
+    odd: NoteTaker,
     sides: usize,
     argument: ArgumentValues,
     values: Vec<Option<Values>>,
@@ -25,11 +30,13 @@ pub(super) struct QuantileStream {
 }
 
 impl QuantileStream {
-    pub(super) fn new(operator: &Ordered, phi: Argument) -> Self {
+    pub(super) fn new(operator: &Ordered, phi: Argument, odd: &Arc<Notes>) -> Self {
         let grid = operator.grid;
         Self {
             grid,
             groups: Arc::clone(&operator.groups),
+            notes: NoteTaker::new(&operator.groups.notes),
+            odd: NoteTaker::new(odd),
             sides: operator.sides,
             argument: ArgumentValues::new(phi, grid),
             values: (0..operator.groups.count).map(|_| None).collect(),
@@ -45,12 +52,15 @@ impl Transform for QuantileStream {
         if input < self.sides {
             return self.argument.push(input, &batch);
         }
-        for (series, row, valid) in GridRows::new(batch, self.grid)?.iter() {
+        for (series, row) in GridRows::new(batch, self.grid)?.rows() {
+            if row.has_histograms() {
+                self.notes.add(series, Remark::IgnoredInAggregation.into());
+            }
             let group = self.groups.group_of[series as usize];
             let values =
                 self.values[group as usize].get_or_insert_with(|| Values::new(self.grid.steps));
             let before = values.bytes();
-            values.add(row, valid);
+            values.add(row.values, row.valid);
             self.held += values.bytes() - before;
         }
         Ok(())
@@ -58,7 +68,17 @@ impl Transform for QuantileStream {
 
     fn end(&mut self, input: usize) -> Result<()> {
         if input == self.sides {
-            self.done = Some((self.argument.scalar(), 0));
+            let phi = self.argument.scalar();
+            // What is farthest out, on either side; and NaN.
+            for farther in [f64::min, f64::max] {
+                let all = (0..self.grid.steps).map(|step| phi.at(step));
+                let farthest = all.clone().filter(|phi| !phi.is_nan()).reduce(farther);
+                let nan = all.into_iter().find(|phi| phi.is_nan());
+                for phi in farthest.into_iter().chain(nan) {
+                    parameters::check_quantile(phi, &self.odd);
+                }
+            }
+            self.done = Some((phi, 0));
         }
         Ok(())
     }

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use super::*;
 use crate::exec::fault::Fault;
 use crate::exec::testing::{Row, cells, rows, run, source};
-use crate::functions::float_text;
 
 const GRID: Grid = Grid { start: 0, step: 1000, steps: 3 };
 const INPUT: [&str; 4] = ["1 5 _", "2 2 _", "7 7 7", "nan 1 8"];
 
 fn groups(group_of: &[u32]) -> Arc<Groups> {
     let count = group_of.iter().max().map_or(0, |max| max + 1);
-    Arc::new(Groups { group_of: group_of.to_vec(), count })
+    Arc::new(Groups { group_of: group_of.to_vec(), count, notes: Arc::default() })
 }
 
 fn input() -> Arc<dyn ExecutionPlan> {
@@ -66,7 +65,7 @@ fn the_number_kept_changes_from_step_to_step() {
 #[test]
 fn quantiles_of_groups() {
     let half = Argument::Constant(0.5);
-    let plan = quantile(input(), GRID, half, groups(&[1, 1, 0, 0]), vec![]);
+    let plan = quantile(input(), GRID, half, groups(&[1, 1, 0, 0]), Arc::default(), vec![]);
     let found = found(plan);
     assert_eq!(found[1], (1, cells("1.5 3.5 _")));
     assert_eq!(found[0].1[1..], cells("4 7.5"));
@@ -80,7 +79,7 @@ fn values_become_series() {
     let plan = count_values(input, GRID, groups(&[0, 0, 1, 1]), Arc::clone(&counted));
     assert!(counted.get().is_empty());
     let found = found(plan);
-    let text = |value: &CountedValue| (value.group, float_text::plain(value.value));
+    let text = |value: &CountedValue| (value.group, value.value.clone());
     let names: Vec<(u32, String)> = counted.get().iter().map(text).collect();
     let expected = [(0, "6"), (0, "7"), (1, "-Inf"), (1, "8"), (1, "NaN")];
     assert_eq!(names, expected.map(|(group, text)| (group, text.to_owned())));

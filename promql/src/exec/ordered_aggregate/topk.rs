@@ -8,14 +8,17 @@ use datafusion::error::Result;
 
 use super::{Groups, Ordered};
 use crate::exec::grid::{Grid, GridBuilder, GridRows};
+use crate::exec::notes::NoteTaker;
 use crate::exec::operator::Transform;
 use crate::exec::{Argument, ArgumentValues};
+use crate::functions::Remark;
 use crate::functions::order::{Pick, TopK, kept};
 
 pub(super) struct TopKStream {
     grid: Grid,
     bottom: bool,
     groups: Arc<Groups>,
+    notes: NoteTaker,
     sides: usize,
     argument: ArgumentValues,
     /// How many series each step keeps, once the argument is known.
@@ -34,6 +37,7 @@ impl TopKStream {
             grid,
             bottom,
             groups: Arc::clone(&operator.groups),
+            notes: NoteTaker::new(&operator.groups.notes),
             sides: operator.sides,
             argument: ArgumentValues::new(k, grid),
             kept: None,
@@ -60,12 +64,15 @@ impl Transform for TopKStream {
             return self.argument.push(input, &batch);
         }
         let kept = self.kept()?;
-        for (series, values, valid) in GridRows::new(batch, self.grid)?.iter() {
+        for (series, row) in GridRows::new(batch, self.grid)?.rows() {
+            if row.has_histograms() {
+                self.notes.add(series, Remark::IgnoredInAggregation.into());
+            }
             let group = self.groups.group_of[series as usize];
             let heap = self.heaps[group as usize]
                 .get_or_insert_with(|| TopK::new(self.bottom, Arc::clone(&kept)));
             let before = heap.bytes();
-            heap.add(series, values, valid);
+            heap.add(series, row.values, row.valid);
             self.held += heap.bytes() - before;
         }
         Ok(())

@@ -17,15 +17,14 @@ const GRID: Grid = Grid { start: 0, step: 1, steps: 2 };
 async fn readers_share_one_reading() {
     // Two series collide: the error of the one reading comes to both readers.
     let input = source(GRID, &[rows(&["1 2", "3 4"])]);
-    let share: Arc<dyn ExecutionPlan> =
-        ShareExec::create(merge_series(input, GRID, [0, 0].into(), false));
+    let share: Arc<dyn ExecutionPlan> = ShareExec::create(merge_series(input, GRID, [0, 0].into()));
     for _ in 0..2 {
         let read = collect(Arc::clone(&share), Arc::new(TaskContext::default())).await;
         let error = read.unwrap_err();
         assert_eq!(Fault::find(&error), Some(&Fault::SameLabels));
     }
     let input = source(GRID, &[rows(&["1 2"])]);
-    let counted = merge_series(input, GRID, [0].into(), false);
+    let counted = merge_series(input, GRID, [0].into());
     let share: Arc<dyn ExecutionPlan> = ShareExec::create(Arc::clone(&counted));
     for _ in 0..2 {
         let read = collect(Arc::clone(&share), Arc::new(TaskContext::default())).await.unwrap();

@@ -9,15 +9,16 @@ use super::subquery;
 use crate::exec::grid::Grid;
 use crate::exec::runs::RunReader;
 use crate::exec::testing::{rows, source};
+use crate::functions::Samples;
 
 #[tokio::test]
 async fn cells_become_samples() {
     let grid = Grid { start: 60_000, step: 60_000, steps: 3 };
-    let plan = subquery(source(grid, &[rows(&["1 _ 3", "_ _ 5"])]), grid);
+    let plan = subquery(source(grid, &[rows(&["1 _ 3", "_ _ 5"])]), grid, false);
     let batches = collect(plan, Arc::new(TaskContext::default())).await.unwrap();
     let mut found = Vec::new();
-    let mut each = |series: u32, ts: &[i64], values: Option<&[f64]>| {
-        found.push((series, ts.to_vec(), values.unwrap_or_default().to_vec()));
+    let mut each = |series: u32, samples: &Samples<'_>| {
+        found.push((series, samples.ts.to_vec(), samples.values.to_vec()));
         Ok(())
     };
     let mut reader = RunReader::default();

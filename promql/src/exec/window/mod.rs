@@ -24,10 +24,12 @@ use datafusion::error::Result;
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::Argument;
-use super::grid::Grid;
+use super::grid::{Cells, Grid};
+use super::notes::Notes;
 use super::operator::{Operator, OperatorExec, Transform};
-use crate::functions::instant::{Newest, NewestTimestamp};
-use crate::functions::{RangeFunction, RangeKernel, Windows};
+use crate::functions::instant::{Newest, NewestStart, NewestTimestamp};
+use crate::functions::range::Smooth;
+use crate::functions::{RangeFunction, RangeKernel, Reach, Windows};
 
 /// Where the kernel of a window function comes from.
 #[derive(Debug, Clone)]
@@ -35,7 +37,18 @@ enum Kernel {
     /// It is known at planning.
     Ready(Arc<dyn RangeKernel>),
     /// It needs its parameters.
-    WithArguments(RangeFunction, Vec<Argument>),
+    WithArguments(RangeFunction, Vec<Argument>, Option<Reach>),
+}
+
+/// What an instant selector gives of the newest sample.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OfNewest {
+    /// Its value.
+    Value,
+    /// Its time in seconds.
+    Timestamp,
+    /// Its start timestamp in seconds.
+    StartTimestamp,
 }
 
 /// The operator.
@@ -46,26 +59,66 @@ pub struct WindowFunction {
     grid: Grid,
     windows: Windows,
     kernel: Kernel,
+    /// What the results may be.
+    cells: Cells,
     /// How many inputs, before the runs, are parameters.
     sides: usize,
+    notes: Arc<Notes>,
+    /// Where what is odd with parameters goes.
+    odd: Arc<Notes>,
+    /// Whether each series with a number as result is one of [`Remark::PossibleNonCounter`].
+    expects_counters: bool,
 }
 
 impl WindowFunction {
-    /// The newest sample's value, or with `timestamp` its time in seconds; `windows` span the
-    /// lookback.
+    /// `what` of the newest sample; `windows` span the lookback.
     pub fn instant(
         runs: Arc<dyn ExecutionPlan>,
         grid: Grid,
         windows: Windows,
-        timestamp: bool,
+        what: OfNewest,
     ) -> Arc<dyn ExecutionPlan> {
-        let (function, kernel): (_, Arc<dyn RangeKernel>) = match timestamp {
-            true => ("timestamp", Arc::new(NewestTimestamp)),
-            false => ("newest", Arc::new(Newest)),
+        let (function, kernel): (_, Arc<dyn RangeKernel>) = match what {
+            OfNewest::Value => ("newest", Arc::new(Newest)),
+            OfNewest::Timestamp => ("timestamp", Arc::new(NewestTimestamp)),
+            OfNewest::StartTimestamp => ("start_timestamp", Arc::new(NewestStart)),
         };
-        let name = "InstantSelectExec";
-        let operator =
-            Self { name, function, grid, windows, kernel: Kernel::Ready(kernel), sides: 0 };
+        let cells = if what == OfNewest::Value { Cells::of(&runs) } else { Cells::Floats };
+        let operator = Self {
+            name: "InstantSelectExec",
+            function,
+            grid,
+            windows,
+            kernel: Kernel::Ready(kernel),
+            cells,
+            sides: 0,
+            notes: Arc::default(),
+            odd: Arc::default(),
+            expects_counters: false,
+        };
+        OperatorExec::create(Arc::new(operator), vec![runs])
+    }
+
+    /// The value on the line between the samples around each step, which `windows` with the lookback
+    /// end at.
+    pub fn smoothed(
+        runs: Arc<dyn ExecutionPlan>,
+        grid: Grid,
+        windows: Windows,
+        notes: Arc<Notes>,
+    ) -> Arc<dyn ExecutionPlan> {
+        let operator = Self {
+            name: "InstantSelectExec",
+            function: "smoothed",
+            grid,
+            windows,
+            kernel: Kernel::Ready(Arc::new(Smooth)),
+            cells: Cells::of(&runs),
+            sides: 0,
+            notes,
+            odd: Arc::default(),
+            expects_counters: false,
+        };
         OperatorExec::create(Arc::new(operator), vec![runs])
     }
 
@@ -74,17 +127,43 @@ impl WindowFunction {
         runs: Arc<dyn ExecutionPlan>,
         grid: Grid,
         windows: Windows,
-        function: RangeFunction,
-        arguments: Vec<Argument>,
+        call: RangeCall,
         sides: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Arc<dyn ExecutionPlan> {
-        let kernel = Kernel::WithArguments(function, arguments);
-        let name = "RangeFunctionExec";
-        let operator =
-            Self { name, function: function.name(), grid, windows, kernel, sides: sides.len() };
+        let RangeCall { function, arguments, reach, notes, odd, expects_counters } = call;
+        let cells = if function.gives_histograms() { Cells::of(&runs) } else { Cells::Floats };
+        let operator = Self {
+            name: "RangeFunctionExec",
+            function: function.name(),
+            grid,
+            windows,
+            kernel: Kernel::WithArguments(function, arguments, reach),
+            cells,
+            sides: sides.len(),
+            notes,
+            odd,
+            expects_counters,
+        };
         let inputs = sides.into_iter().chain([runs]).collect();
         OperatorExec::create(Arc::new(operator), inputs)
     }
+}
+
+/// A call of a function of a range vector.
+#[derive(Debug, Clone)]
+pub struct RangeCall {
+    /// Which.
+    pub function: RangeFunction,
+    /// Its parameters.
+    pub arguments: Vec<Argument>,
+    /// How far its samples reach beyond the range.
+    pub reach: Option<Reach>,
+    /// Where remarks go.
+    pub notes: Arc<Notes>,
+    /// Where what is odd with parameters goes.
+    pub odd: Arc<Notes>,
+    /// Whether a series with a number as result may be no counter by its name.
+    pub expects_counters: bool,
 }
 
 impl Operator for WindowFunction {
@@ -98,7 +177,7 @@ impl Operator for WindowFunction {
         if end != self.grid.start {
             text += &format!(", first_end={end}");
         }
-        if let Kernel::WithArguments(_, arguments) = &self.kernel {
+        if let Kernel::WithArguments(_, arguments, _) = &self.kernel {
             for argument in arguments {
                 text += &format!(", argument={argument}");
             }
@@ -107,7 +186,7 @@ impl Operator for WindowFunction {
     }
 
     fn schema(&self) -> SchemaRef {
-        self.grid.schema()
+        self.grid.schema_of(self.cells)
     }
 
     fn is_side_input(&self, input: usize) -> bool {

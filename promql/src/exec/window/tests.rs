@@ -1,8 +1,10 @@
 //! Windows over runs, by instant and by range.
 
+use std::sync::Arc;
+
 use engine::model::STALE_NAN_BITS;
 
-use super::WindowFunction;
+use super::{OfNewest, RangeCall, WindowFunction};
 use crate::exec::Argument;
 use crate::exec::grid::Grid;
 use crate::exec::subquery::subquery;
@@ -20,22 +22,35 @@ fn instant_vectors_look_back() {
         (0, vec![Some(1.0), Some(2.0), Some(stale), None]),
         (1, vec![None, None, Some(3.0), None]),
     ];
-    let instant = |timestamp| {
-        let runs = subquery(source(SAMPLES, &[input.clone()]), SAMPLES);
+    let instant = |what| {
+        let runs = subquery(source(SAMPLES, &[input.clone()]), SAMPLES, false);
         let windows = Windows::new(GRID, 15, 0);
-        run(&WindowFunction::instant(runs, GRID, windows, timestamp), GRID).unwrap()
+        run(&WindowFunction::instant(runs, GRID, windows, what), GRID).unwrap()
     };
-    assert_eq!(instant(false), vec![(0, vec![Some(2.0), None]), (1, vec![None, Some(3.0)])]);
-    assert_eq!(instant(true), vec![(0, vec![Some(0.02), None]), (1, vec![None, Some(0.03)])]);
+    assert_eq!(
+        instant(OfNewest::Value),
+        vec![(0, vec![Some(2.0), None]), (1, vec![None, Some(3.0)])]
+    );
+    assert_eq!(
+        instant(OfNewest::Timestamp),
+        vec![(0, vec![Some(0.02), None]), (1, vec![None, Some(0.03)])]
+    );
 }
 
 #[test]
 fn range_functions_take_parameters_of_each_step() {
-    let runs = subquery(source(SAMPLES, &[rows(&["1 2 3 9"])]), SAMPLES);
+    let runs = subquery(source(SAMPLES, &[rows(&["1 2 3 9"])]), SAMPLES, false);
     let phi = source(GRID, &[rows(&["0 1"])]);
     let function = RangeFunction::Quantile;
     let windows = Windows::new(GRID, 20, 0);
-    let plan =
-        WindowFunction::range(runs, GRID, windows, function, vec![Argument::Input(0)], vec![phi]);
+    let call = RangeCall {
+        function,
+        arguments: vec![Argument::Input(0)],
+        reach: None,
+        notes: Arc::default(),
+        odd: Arc::default(),
+        expects_counters: false,
+    };
+    let plan = WindowFunction::range(runs, GRID, windows, call, vec![phi]);
     assert_eq!(run(&plan, GRID).unwrap(), rows(&["1 9"]));
 }

@@ -57,6 +57,16 @@ impl AggregateFunction {
         NAMES.iter().find(|&&(_, function)| function == self).map_or("", |&(name, _)| name)
     }
 
+    /// Whether it adds native histograms up.
+    pub fn takes_histograms(self) -> bool {
+        matches!(self, Self::Sum | Self::Avg)
+    }
+
+    /// Whether it does not look at values, so that histograms are samples as all others.
+    pub fn counts_samples(self) -> bool {
+        matches!(self, Self::Count | Self::Group)
+    }
+
     /// How many state columns its [`Accumulator`] has.
     pub fn columns(self) -> usize {
         match self {

@@ -1,7 +1,7 @@
 //! `count_over_time` and `present_over_time`: timestamps alone.
 
-use super::{Kernel, each_window};
-use crate::functions::Windows;
+use super::{Kernel, each_window, mixed};
+use crate::functions::{Remarks, Samples, Slots, Windows};
 
 /// How many samples.
 #[derive(Debug)]
@@ -17,6 +17,19 @@ impl Kernel for Count {
         valid: &mut [bool],
     ) {
         each_window(ts, windows, 1, out, valid, |_, range| range.len() as f64);
+    }
+
+    fn evaluate_all(
+        &self,
+        samples: &Samples<'_>,
+        windows: &Windows,
+        slots: &mut Slots<'_>,
+        _: &mut Remarks,
+    ) {
+        mixed::each_window(samples, windows, |k, floats, histograms| {
+            let count = floats.len() + histograms.len();
+            slots.set(k, (count > 0).then_some(count as f64));
+        });
     }
 }
 
@@ -34,5 +47,18 @@ impl Kernel for Present {
         valid: &mut [bool],
     ) {
         each_window(ts, windows, 1, out, valid, |_, _| 1.0);
+    }
+
+    fn evaluate_all(
+        &self,
+        samples: &Samples<'_>,
+        windows: &Windows,
+        slots: &mut Slots<'_>,
+        _: &mut Remarks,
+    ) {
+        mixed::each_window(samples, windows, |k, floats, histograms| {
+            let any = !floats.is_empty() || !histograms.is_empty();
+            slots.set(k, any.then_some(1.0));
+        });
     }
 }

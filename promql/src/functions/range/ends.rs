@@ -1,7 +1,10 @@
 //! `first_over_time`, `last_over_time` and their timestamps.
 
-use super::{Kernel, each_window};
-use crate::functions::Windows;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Kernel, each_window, mixed};
+use crate::functions::{Remarks, Samples, Slots, Windows};
 
 /// The oldest value.
 #[derive(Debug)]
@@ -17,6 +20,29 @@ impl Kernel for First {
         valid: &mut [bool],
     ) {
         each_window(ts, windows, 1, out, valid, |_, range| values[range.start]);
+    }
+
+    fn evaluate_all(
+        &self,
+        samples: &Samples<'_>,
+        windows: &Windows,
+        slots: &mut Slots<'_>,
+        _: &mut Remarks,
+    ) {
+        mixed::each_window(samples, windows, |k, floats, histograms| {
+            let (float, histogram) =
+                (first(samples.ts, &floats), first(samples.histogram_ts, &histograms));
+            match (float, histogram) {
+                (Some(float), histogram) if histogram.is_none_or(|histogram| float < histogram) => {
+                    slots.set(k, Some(samples.values[floats.start]));
+                }
+                (_, Some(_)) => {
+                    slots.set(k, None);
+                    slots.set_histogram(k, Arc::clone(&samples.histograms[histograms.start]));
+                }
+                _ => slots.set(k, None),
+            }
+        });
     }
 }
 
@@ -35,6 +61,29 @@ impl Kernel for Last {
     ) {
         each_window(ts, windows, 1, out, valid, |_, range| values[range.end - 1]);
     }
+
+    fn evaluate_all(
+        &self,
+        samples: &Samples<'_>,
+        windows: &Windows,
+        slots: &mut Slots<'_>,
+        _: &mut Remarks,
+    ) {
+        mixed::each_window(samples, windows, |k, floats, histograms| {
+            let (float, histogram) =
+                (last(samples.ts, &floats), last(samples.histogram_ts, &histograms));
+            match (float, histogram) {
+                (Some(float), histogram) if histogram.is_none_or(|histogram| histogram < float) => {
+                    slots.set(k, Some(samples.values[floats.end - 1]));
+                }
+                (_, Some(_)) => {
+                    slots.set(k, None);
+                    slots.set_histogram(k, Arc::clone(&samples.histograms[histograms.end - 1]));
+                }
+                _ => slots.set(k, None),
+            }
+        });
+    }
 }
 
 /// The oldest sample's time in seconds.
@@ -51,6 +100,19 @@ impl Kernel for TsOfFirst {
         valid: &mut [bool],
     ) {
         each_window(ts, windows, 1, out, valid, |_, range| ts[range.start] as f64 / 1000.0);
+    }
+
+    fn evaluate_all(
+        &self,
+        samples: &Samples<'_>,
+        windows: &Windows,
+        slots: &mut Slots<'_>,
+        _: &mut Remarks,
+    ) {
+        mixed::each_window(samples, windows, |k, floats, histograms| {
+            let times = [first(samples.ts, &floats), first(samples.histogram_ts, &histograms)];
+            slots.set(k, times.into_iter().flatten().min().map(|t| t as f64 / 1000.0));
+        });
     }
 }
 
@@ -69,4 +131,25 @@ impl Kernel for TsOfLast {
     ) {
         each_window(ts, windows, 1, out, valid, |_, range| ts[range.end - 1] as f64 / 1000.0);
     }
+
+    fn evaluate_all(
+        &self,
+        samples: &Samples<'_>,
+        windows: &Windows,
+        slots: &mut Slots<'_>,
+        _: &mut Remarks,
+    ) {
+        mixed::each_window(samples, windows, |k, floats, histograms| {
+            let times = [last(samples.ts, &floats), last(samples.histogram_ts, &histograms)];
+            slots.set(k, times.into_iter().flatten().max().map(|t| t as f64 / 1000.0));
+        });
+    }
+}
+
+fn first(ts: &[i64], range: &Range<usize>) -> Option<i64> {
+    ts[range.clone()].first().copied()
+}
+
+fn last(ts: &[i64], range: &Range<usize>) -> Option<i64> {
+    ts[range.clone()].last().copied()
 }

@@ -8,7 +8,11 @@
 mod changes;
 mod counts;
 mod ends;
+mod extended;
 mod extremes;
+mod histogram_rate;
+mod integral;
+mod mixed;
 mod moments;
 mod percentiles;
 mod rate;
@@ -17,31 +21,33 @@ mod smoothing;
 
 use std::fmt;
 
-use engine::model::is_stale;
 use engine::source::Columns;
 
-use super::{Scalar, Windows};
+use super::{Remark, Remarks, Samples, Scalar, Slots, Windows};
+
+pub use extended::{Reach, Smooth, boundaries};
+pub(crate) use integral::Strategy as IntegralStrategy;
 
 /// A function of a range vector, ready to be applied to series after series.
 pub trait RangeKernel: fmt::Debug + Send + Sync {
     /// Evaluates one series at all steps.
     ///
-    /// `ts` are the series' timestamps in ms, strictly ascending; `values` has one value each, stale
-    /// markers included, or is empty if the function [needs timestamps alone](RangeFunction::columns)
-    /// and none of the samples is a stale marker. `out` and `valid` have one slot a window at least;
-    /// the slots of all windows are written, those behind them are left alone.
+    /// The values of `samples` may be left out if the function [needs timestamps
+    /// alone](RangeFunction::columns). `slots` have one slot a window at least, empty; those of all
+    /// windows are written, those behind them are left alone. What the function notices is added to
+    /// `remarks`.
     fn row(
         &self,
-        ts: &[i64],
-        values: &[f64],
+        samples: &Samples<'_>,
         windows: &Windows,
-        out: &mut [f64],
-        valid: &mut [bool],
+        slots: &mut Slots<'_>,
+        remarks: &mut Remarks,
     );
 }
 
 /// A kernel on samples without stale markers, which ranges skip.
 trait Kernel: fmt::Debug + Send + Sync {
+    /// Numbers alone, as [`RangeKernel::row`].
     fn evaluate(
         &self,
         ts: &[i64],
@@ -50,6 +56,23 @@ trait Kernel: fmt::Debug + Send + Sync {
         out: &mut [f64],
         valid: &mut [bool],
     );
+
+    /// Samples that are not [plain](Samples::is_plain): histograms, or start timestamps. Most
+    /// functions leave histograms out, and say so where a range has both.
+    fn evaluate_all(
+        &self,
+        samples: &Samples<'_>,
+        windows: &Windows,
+        slots: &mut Slots<'_>,
+        remarks: &mut Remarks,
+    ) {
+        self.evaluate(samples.ts, samples.values, windows, slots.values, slots.valid);
+        mixed::each_window(samples, windows, |_, floats, histograms| {
+            if !floats.is_empty() && !histograms.is_empty() {
+                remarks.add(Remark::IgnoredInRange);
+            }
+        });
+    }
 }
 
 /// Leaves out stale markers before a [`Kernel`] sees the samples.
@@ -59,19 +82,23 @@ struct SkipStale<K>(K);
 impl<K: Kernel> RangeKernel for SkipStale<K> {
     fn row(
         &self,
-        ts: &[i64],
-        values: &[f64],
+        samples: &Samples<'_>,
         windows: &Windows,
-        out: &mut [f64],
-        valid: &mut [bool],
+        slots: &mut Slots<'_>,
+        remarks: &mut Remarks,
     ) {
-        let (out, valid) = (&mut out[..windows.len()], &mut valid[..windows.len()]);
-        if values.iter().any(|&value| is_stale(value)) {
-            let kept = |(&t, &value): (&i64, &f64)| (!is_stale(value)).then_some((t, value));
-            let (ts, values): (Vec<i64>, Vec<f64>) = ts.iter().zip(values).filter_map(kept).unzip();
-            self.0.evaluate(&ts, &values, windows, out, valid);
+        let fresh = mixed::Fresh::new(samples);
+        let samples = fresh.samples();
+        let steps = windows.len();
+        let mut slots = Slots {
+            values: &mut slots.values[..steps],
+            valid: &mut slots.valid[..steps],
+            histograms: &mut *slots.histograms,
+        };
+        if samples.is_plain() {
+            self.0.evaluate(samples.ts, samples.values, windows, slots.values, slots.valid);
         } else {
-            self.0.evaluate(ts, values, windows, out, valid);
+            self.0.evaluate_all(&samples, windows, &mut slots, remarks);
         }
     }
 }
@@ -148,10 +175,12 @@ pub enum RangeFunction {
     TsOfLast,
     /// `double_exponential_smoothing` (experimental); parameters: smoothing and trend factor
     DoubleExponentialSmoothing,
+    /// `integral` (experimental); parameter, which may be left out: the strategy
+    Integral,
 }
 
 /// Each function's name.
-const NAMES: [(&str, RangeFunction); 26] = [
+const NAMES: [(&str, RangeFunction); 27] = [
     ("rate", RangeFunction::Rate),
     ("increase", RangeFunction::Increase),
     ("delta", RangeFunction::Delta),
@@ -178,6 +207,7 @@ const NAMES: [(&str, RangeFunction); 26] = [
     ("ts_of_first_over_time", RangeFunction::TsOfFirst),
     ("ts_of_last_over_time", RangeFunction::TsOfLast),
     ("double_exponential_smoothing", RangeFunction::DoubleExponentialSmoothing),
+    ("integral", RangeFunction::Integral),
 ];
 
 impl RangeFunction {
@@ -201,12 +231,34 @@ impl RangeFunction {
                 | Self::TsOfFirst
                 | Self::TsOfLast
                 | Self::DoubleExponentialSmoothing
+                | Self::Integral
         )
     }
 
     /// Whether it treats the series as a counter.
     pub fn counter(self) -> bool {
         matches!(self, Self::Rate | Self::Increase | Self::Irate | Self::Resets)
+    }
+
+    /// Whether histograms may be among its results.
+    pub fn gives_histograms(self) -> bool {
+        matches!(
+            self,
+            Self::Rate
+                | Self::Increase
+                | Self::Delta
+                | Self::Irate
+                | Self::Idelta
+                | Self::Sum
+                | Self::Avg
+                | Self::First
+                | Self::Last
+        )
+    }
+
+    /// Whether it looks at start timestamps.
+    pub fn uses_start_timestamps(self) -> bool {
+        self.counter()
     }
 
     /// Whether the result keeps the metric's name.
@@ -218,16 +270,17 @@ impl RangeFunction {
     pub fn columns(self) -> Columns {
         match self {
             Self::Count | Self::Present | Self::TsOfFirst | Self::TsOfLast => Columns::Timestamps,
-            _ => Columns::Values,
+            _ => Columns::Samples,
         }
     }
 
-    /// How many scalar parameters it takes.
-    pub fn scalars(self) -> usize {
+    /// How many scalar parameters it takes, and how many it may do without.
+    pub fn scalars(self) -> (usize, usize) {
         match self {
-            Self::PredictLinear | Self::Quantile => 1,
-            Self::DoubleExponentialSmoothing => 2,
-            _ => 0,
+            Self::PredictLinear | Self::Quantile => (1, 0),
+            Self::DoubleExponentialSmoothing => (2, 0),
+            Self::Integral => (1, 1),
+            _ => (0, 0),
         }
     }
 
@@ -236,13 +289,11 @@ impl RangeFunction {
     /// Errors: parameters that Prometheus refuses to calculate with, in its words, and a wrong
     /// number of them (which the parser prevents).
     pub fn kernel(self, scalars: &[Scalar]) -> engine::Result<Box<dyn RangeKernel>> {
-        if scalars.len() != self.scalars() {
-            return Err(engine::Error::internal(format!(
-                "{} takes {} scalars, not {}",
-                self.name(),
-                self.scalars(),
-                scalars.len()
-            )));
+        let (most, optional) = self.scalars();
+        if !(most - optional..=most).contains(&scalars.len()) {
+            let given = scalars.len();
+            let text = format!("{self} takes {most} scalars, not {given}");
+            return Err(engine::Error::internal(text));
         }
         Ok(match (self, scalars) {
             (Self::PredictLinear, [seconds]) => {
@@ -254,8 +305,17 @@ impl RangeFunction {
             (Self::DoubleExponentialSmoothing, [smoothing, trend]) => {
                 skip(smoothing::Smoothing::new(smoothing.clone(), trend.clone())?)
             }
+            (Self::Integral, strategy) => {
+                skip(integral::Integral { strategy: strategy.first().cloned() })
+            }
             _ => self.plain(),
         })
+    }
+
+    /// The function on samples that reach further than the range; only those that know of them.
+    pub fn reaching(self, reach: Reach) -> engine::Result<Box<dyn RangeKernel>> {
+        extended::kernel(self, reach)
+            .ok_or_else(|| engine::Error::internal(format!("{self} of an extended range")))
     }
 
     /// The functions without parameters.
@@ -287,7 +347,8 @@ impl RangeFunction {
             Self::Present
             | Self::PredictLinear
             | Self::Quantile
-            | Self::DoubleExponentialSmoothing => skip(counts::Present),
+            | Self::DoubleExponentialSmoothing
+            | Self::Integral => skip(counts::Present),
         }
     }
 }

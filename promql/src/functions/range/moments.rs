@@ -1,8 +1,12 @@
 //! `sum_over_time`, `avg_over_time`, `stddev_over_time`, `stdvar_over_time`.
 
-use super::{Kernel, each_window};
-use crate::functions::Windows;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Kernel, each_window, mixed};
+use crate::functions::histogram::FloatHistogram;
 use crate::functions::kahan::{Kahan, Mean};
+use crate::functions::{HistogramTotal, Remark, Remarks, Samples, Slots, Windows};
 
 /// The compensated sum (`funcSumOverTime`).
 #[derive(Debug)]
@@ -22,6 +26,17 @@ impl Kernel for Sum {
             values[range].iter().for_each(|&value| sum.add(value));
             sum.total()
         });
+    }
+
+    fn evaluate_all(
+        &self,
+        samples: &Samples<'_>,
+        windows: &Windows,
+        slots: &mut Slots<'_>,
+        remarks: &mut Remarks,
+    ) {
+        self.evaluate(samples.ts, samples.values, windows, slots.values, slots.valid);
+        total(samples, windows, slots, remarks, HistogramTotal::add, HistogramTotal::sum);
     }
 }
 
@@ -52,6 +67,17 @@ impl Kernel for Avg {
             mean.finish()
         });
     }
+
+    fn evaluate_all(
+        &self,
+        samples: &Samples<'_>,
+        windows: &Windows,
+        slots: &mut Slots<'_>,
+        remarks: &mut Remarks,
+    ) {
+        self.evaluate(samples.ts, samples.values, windows, slots.values, slots.valid);
+        total(samples, windows, slots, remarks, HistogramTotal::add_to_mean, HistogramTotal::mean);
+    }
 }
 
 /// The population's variance, or its root (`varianceOverTime`): Welford's method, compensated.
@@ -80,4 +106,31 @@ impl<const ROOT: bool> Kernel for Variance<ROOT> {
             if ROOT { variance.sqrt() } else { variance }
         });
     }
+}
+
+/// Sums or means of the windows that have histograms alone; windows with both kinds have none.
+fn total(
+    samples: &Samples<'_>,
+    windows: &Windows,
+    slots: &mut Slots<'_>,
+    remarks: &mut Remarks,
+    add: impl Fn(&mut HistogramTotal, &FloatHistogram, &mut Remarks),
+    finish: impl Fn(HistogramTotal, &mut Remarks) -> Option<FloatHistogram>,
+) {
+    mixed::each_window(samples, windows, |k, floats: Range<usize>, histograms| {
+        let [first, rest @ ..] = &samples.histograms[histograms] else { return };
+        if !floats.is_empty() {
+            slots.set(k, None);
+            return remarks.add(Remark::MixedRange);
+        }
+        let mut noted = Remarks::default();
+        let mut total = HistogramTotal::new(first);
+        rest.iter().for_each(|histogram| add(&mut total, histogram, &mut noted));
+        match finish(total, &mut noted) {
+            Some(total) => slots.set_histogram(k, Arc::new(total)),
+            // Nothing else is said of histograms that do not go together.
+            None => noted = Remark::MixedBuckets.into(),
+        }
+        remarks.merge(noted);
+    });
 }

@@ -1,6 +1,6 @@
 //! Values of Prometheus' own tests, and each kernel against a plain loop over each window.
 
-use engine::model::STALE_NAN_BITS;
+use engine::model::{STALE_NAN_BITS, is_stale};
 use proptest::prelude::*;
 
 use super::*;
@@ -33,7 +33,8 @@ fn row(
     // One slot more than windows, which must stay as it is.
     let mut out = vec![-7.0; windows.len() + 1];
     let mut valid = vec![true; windows.len() + 1];
-    kernel.row(&ts, &values, windows, &mut out, &mut valid);
+    let mut slots = Slots { values: &mut out, valid: &mut valid, histograms: &mut [] };
+    kernel.row(&Samples::floats(&ts, &values), windows, &mut slots, &mut Remarks::default());
     assert_eq!((out.pop(), valid.pop()), (Some(-7.0), Some(true)));
     out.into_iter().zip(valid).map(|(value, valid)| valid.then_some(value)).collect()
 }
@@ -213,7 +214,10 @@ fn timestamps_suffice_where_no_value_matters() {
         let function = RangeFunction::from_name(name).unwrap();
         assert_eq!(function.columns(), Columns::Timestamps);
         let (mut out, mut valid) = ([0.0; 2], [false; 2]);
-        function.kernel(&[]).unwrap().row(&[10, 50], &[], &windows, &mut out, &mut valid);
+        let mut slots = Slots { values: &mut out, valid: &mut valid, histograms: &mut [] };
+        let samples = Samples::floats(&[10, 50], &[]);
+        let kernel = function.kernel(&[]).unwrap();
+        kernel.row(&samples, &windows, &mut slots, &mut Remarks::default());
         assert_eq!((out, valid), (expected, [true; 2]), "{name}");
     }
 }
@@ -357,6 +361,14 @@ fn naive(
             values.sort_by(crate::functions::quantile::order);
             crate::functions::quantile::interpolate(scalars[0], &values)
         }
+        "integral" => {
+            let number = |value: f64| if value.is_nan() { 0.0 } else { value };
+            let area = |pair: &[(i64, f64)]| {
+                let height = (number(pair[0].1) + number(pair[1].1)) / 2.0;
+                height * seconds(pair[1].0 - pair[0].0)
+            };
+            window.windows(2).map(area).fold(0.0, |sum, area| sum + area)
+        }
         "mad_over_time" => {
             let mut values = values;
             if values.iter().any(|value| value.is_nan()) {
@@ -416,7 +428,7 @@ proptest! {
     ) {
         let windows = Windows::new(Grid { start, step, steps }, range, offset);
         for (name, function) in NAMES {
-            let scalars = &[0.3, 0.6][..function.scalars()];
+            let scalars = &[0.3, 0.6][..function.scalars().0];
             let given: Vec<Scalar> = scalars.iter().map(|&scalar| scalar.into()).collect();
             for (k, result) in row(name, &given, &samples, &windows).into_iter().enumerate() {
                 let at = start + step * k as i64;

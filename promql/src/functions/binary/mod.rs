@@ -1,6 +1,10 @@
-//! Binary operators on cells: arithmetic and comparisons (`vectorElemBinop`, `scalarBinop`).
+//! Binary operators on cells: arithmetic, comparisons and trimming (`vectorElemBinop`, `scalarBinop`).
+
+mod histograms;
 
 use std::fmt;
+
+pub use histograms::Cell;
 
 /// The arithmetic and comparison operators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,10 +35,14 @@ pub enum BinaryOp {
     GreaterOrEqual,
     /// `<=`
     LessOrEqual,
+    /// `</`: a histogram without the observations above a number
+    TrimUpper,
+    /// `>/`: a histogram without the observations below a number
+    TrimLower,
 }
 
 /// Each operator's text.
-const SYMBOLS: [(&str, BinaryOp); 13] = [
+const SYMBOLS: [(&str, BinaryOp); 15] = [
     ("+", BinaryOp::Add),
     ("-", BinaryOp::Sub),
     ("*", BinaryOp::Mul),
@@ -48,6 +56,8 @@ const SYMBOLS: [(&str, BinaryOp); 13] = [
     ("<", BinaryOp::Less),
     (">=", BinaryOp::GreaterOrEqual),
     ("<=", BinaryOp::LessOrEqual),
+    ("</", BinaryOp::TrimUpper),
+    (">/", BinaryOp::TrimLower),
 ];
 
 /// What a comparison of vectors gives; arithmetic has only one way.
@@ -94,6 +104,11 @@ impl BinaryOp {
         )
     }
 
+    /// Whether it cuts histograms, and has no result for two numbers.
+    pub fn trims(self) -> bool {
+        matches!(self, Self::TrimUpper | Self::TrimLower)
+    }
+
     /// The result for two numbers, as between scalars: comparisons give 1 or 0.
     pub fn scalar(self, left: f64, right: f64) -> f64 {
         let (mut out, mut valid) = ([0.0], [true]);
@@ -126,6 +141,10 @@ impl BinaryOp {
             Self::Less => compare(left, right, outcome, out, valid, |l, r| l < r),
             Self::GreaterOrEqual => compare(left, right, outcome, out, valid, |l, r| l >= r),
             Self::LessOrEqual => compare(left, right, outcome, out, valid, |l, r| l <= r),
+            Self::TrimUpper | Self::TrimLower => {
+                out.fill(0.0);
+                valid.fill(false);
+            }
         }
     }
 }

@@ -1,0 +1,226 @@
+//! The sum and the mean of native histograms, compensated: for ranges (`funcSumOverTime`,
+//! `funcAvgOverTime`) and for groups (`aggregation` in promql/engine.go).
+
+use engine::model::CounterResetHint;
+
+use super::histogram::{FloatHistogram, Merged};
+use super::{Remark, Remarks};
+
+/// Histograms that are added up one after the other.
+#[derive(Debug, Clone)]
+pub struct HistogramTotal {
+    /// The sum; the mean itself once `incremental`.
+    total: FloatHistogram,
+    /// What the sum has lost.
+    lost: Option<FloatHistogram>,
+    /// How many there were.
+    count: f64,
+    /// Whether the sum would overflow, and the mean is carried instead.
+    incremental: bool,
+    /// Whether a histogram said that there was a reset before it.
+    reset: bool,
+    /// Whether a histogram said that there was none.
+    no_reset: bool,
+    /// Whether exponential and custom buckets met: there is no result.
+    incompatible: bool,
+}
+
+impl HistogramTotal {
+    /// The total of one histogram.
+    pub fn new(first: &FloatHistogram) -> Self {
+        let hint = first.counter_reset_hint;
+        Self {
+            total: first.clone(),
+            lost: None,
+            count: 1.0,
+            incremental: false,
+            reset: hint == CounterResetHint::CounterReset,
+            no_reset: hint == CounterResetHint::NotCounterReset,
+            incompatible: false,
+        }
+    }
+
+    /// The total as two histograms and two numbers.
+    pub fn into_parts(self) -> ([Option<FloatHistogram>; 2], [f64; 2]) {
+        let flags = [self.incremental, self.reset, self.no_reset, self.incompatible];
+        let bits = flags.iter().rev().fold(0u8, |bits, &flag| bits << 1 | u8::from(flag));
+        ([Some(self.total), self.lost], [self.count, f64::from(bits)])
+    }
+
+    /// The total that was [`into_parts`](Self::into_parts).
+    pub fn from_parts(
+        total: FloatHistogram,
+        lost: Option<FloatHistogram>,
+        [count, bits]: [f64; 2],
+    ) -> Self {
+        let flag = |at: u8| bits as u8 >> at & 1 == 1;
+        let (incremental, reset, no_reset, incompatible) = (flag(0), flag(1), flag(2), flag(3));
+        Self { total, lost, count, incremental, reset, no_reset, incompatible }
+    }
+
+    /// Bytes held.
+    pub fn bytes(&self) -> usize {
+        self.total.bytes() + self.lost.as_ref().map_or(0, FloatHistogram::bytes)
+    }
+
+    /// Adds a histogram to a sum.
+    pub fn add(&mut self, histogram: &FloatHistogram, remarks: &mut Remarks) {
+        if self.incompatible {
+            return;
+        }
+        self.see(histogram);
+        self.count += 1.0;
+        match self.total.kahan_add(histogram, &mut self.lost) {
+            Ok(merged) => note(merged, remarks),
+            Err(_) => self.fail(remarks),
+        }
+    }
+
+    /// Adds a histogram to a mean: to the sum, as long as that does not overflow.
+    pub fn add_to_mean(&mut self, histogram: &FloatHistogram, remarks: &mut Remarks) {
+        if self.incompatible {
+            return;
+        }
+        self.see(histogram);
+        self.count += 1.0;
+        if !self.incremental {
+            let (mut total, mut lost) = (self.total.clone(), self.lost.clone());
+            match total.kahan_add(histogram, &mut lost) {
+                Ok(merged) => note(merged, remarks),
+                Err(_) => return self.fail(remarks),
+            }
+            if !total.has_overflow() {
+                (self.total, self.lost) = (total, lost);
+                return;
+            }
+            self.incremental = true;
+            self.total.div(self.count - 1.0);
+            if let Some(lost) = &mut self.lost {
+                lost.div(self.count - 1.0);
+            }
+        }
+        let share = (self.count - 1.0) / self.count;
+        if let Some(lost) = &mut self.lost {
+            lost.mul(share);
+        }
+        let mut part = histogram.clone();
+        part.div(self.count);
+        self.total.mul(share);
+        match self.total.kahan_add(&part, &mut self.lost) {
+            Ok(merged) => note(merged, remarks),
+            Err(_) => self.fail(remarks),
+        }
+    }
+
+    /// Adds what another sum has seen after this one.
+    pub fn merge(&mut self, other: &Self, remarks: &mut Remarks) {
+        self.add_other(other);
+        if self.incompatible {
+            return;
+        }
+        let merged = self.total.kahan_add(&other.total, &mut self.lost);
+        let lost = other.lost.as_ref().map(|lost| self.total.kahan_add(lost, &mut self.lost));
+        for merged in [Some(merged), lost].into_iter().flatten() {
+            match merged {
+                Ok(merged) => note(merged, remarks),
+                Err(_) => self.fail(remarks),
+            }
+        }
+    }
+
+    /// Adds what another mean has seen after this one.
+    pub fn merge_means(&mut self, other: &Self, remarks: &mut Remarks) {
+        if !self.incremental && !other.incremental {
+            return self.merge(other, remarks);
+        }
+        let (own, others) = (self.count, other.count);
+        self.add_other(other);
+        if self.incompatible {
+            return;
+        }
+        if !self.incremental {
+            self.incremental = true;
+            self.total.div(own);
+            if let Some(lost) = &mut self.lost {
+                lost.div(own);
+            }
+        }
+        let share = own / self.count;
+        self.total.mul(share);
+        if let Some(lost) = &mut self.lost {
+            lost.mul(share);
+        }
+        let divisor = if other.incremental { self.count / others } else { self.count };
+        for part in [Some(&other.total), other.lost.as_ref()].into_iter().flatten() {
+            let mut part = part.clone();
+            part.div(divisor);
+            match self.total.kahan_add(&part, &mut self.lost) {
+                Ok(merged) => note(merged, remarks),
+                Err(_) => self.fail(remarks),
+            }
+        }
+    }
+
+    /// Counts and hints of another total.
+    fn add_other(&mut self, other: &Self) {
+        self.count += other.count;
+        self.reset |= other.reset;
+        self.no_reset |= other.no_reset;
+        self.incompatible |= other.incompatible;
+    }
+
+    /// The sum, if there is one.
+    pub fn sum(mut self, remarks: &mut Remarks) -> Option<FloatHistogram> {
+        if self.incompatible {
+            return None;
+        }
+        self.note_hints(remarks);
+        if let Some(lost) = &self.lost
+            && let Ok(merged) = self.total.add(lost)
+        {
+            note(merged, remarks);
+        }
+        Some(self.total)
+    }
+
+    /// The mean, if there is one.
+    pub fn mean(mut self, remarks: &mut Remarks) -> Option<FloatHistogram> {
+        if self.incompatible {
+            return None;
+        }
+        self.note_hints(remarks);
+        if !self.incremental {
+            self.total.div(self.count);
+            if let Some(lost) = &mut self.lost {
+                lost.div(self.count);
+            }
+        }
+        if let Some(lost) = &self.lost {
+            // What was added before can be added again.
+            let _ = self.total.add(lost);
+        }
+        Some(self.total)
+    }
+
+    fn see(&mut self, histogram: &FloatHistogram) {
+        self.reset |= histogram.counter_reset_hint == CounterResetHint::CounterReset;
+        self.no_reset |= histogram.counter_reset_hint == CounterResetHint::NotCounterReset;
+    }
+
+    fn note_hints(&self, remarks: &mut Remarks) {
+        if self.reset && self.no_reset {
+            remarks.add(Remark::CollisionAggregation);
+        }
+    }
+
+    fn fail(&mut self, remarks: &mut Remarks) {
+        self.incompatible = true;
+        remarks.add(Remark::MixedBuckets);
+    }
+}
+
+fn note(merged: Merged, remarks: &mut Remarks) {
+    if merged.bounds_reconciled {
+        remarks.add(Remark::ReconciledAggregation);
+    }
+}
