@@ -96,7 +96,7 @@ impl ScanPlan {
         pieces: Pieces,
     ) -> Self {
         let overlaps = pieces.overlaps;
-        let histograms = settings.columns == Columns::Samples;
+        let histograms = settings.columns.histograms();
         let Filed { files, pieces, offsets, mixed } = filed(pieces, histograms);
         let replicated = offsets.windows(2).any(|w| {
             let of_series = &pieces[w[0] as usize..w[1] as usize];
@@ -233,6 +233,7 @@ impl ScanPlan {
     pub(crate) fn reads_values(&self, series: u32) -> bool {
         match self.settings.columns {
             Columns::Values | Columns::Samples => true,
+            Columns::Timestamps if self.has_histograms() => true,
             Columns::Timestamps => self.pieces(series).iter().any(|&p| self.may_be_stale(p)),
         }
     }

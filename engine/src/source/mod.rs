@@ -19,7 +19,7 @@
 //!
 //! # Native histograms
 //!
-//! They are read where a selector asks for them ([`Columns::Samples`]). A plan that may then have any
+//! They are left out where a selector asks for [`Columns::Values`]. A plan that may else have any
 //! has one more column ([`histogram_run_schema`]); all other plans are as above:
 //!
 //! ```text
@@ -98,12 +98,20 @@ pub enum DedupFunc {
 /// What of the samples a selector needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Columns {
-    /// Timestamps and values.
+    /// Timestamps and values of numbers; native histograms are left out.
     Values,
-    /// Timestamps alone: `value` is null where no sample of the run is a stale marker.
+    /// Timestamps alone: `value` is null where no sample of the run is a stale marker. Native
+    /// histograms are as with [`Samples`](Self::Samples), and then numbers may be too.
     Timestamps,
-    /// Timestamps and values, and native histograms with theirs. The other two leave histograms out.
+    /// Timestamps and values, and native histograms with theirs.
     Samples,
+}
+
+impl Columns {
+    /// Whether native histograms are wanted.
+    pub fn histograms(self) -> bool {
+        self != Self::Values
+    }
 }
 
 /// What a selector asks for.

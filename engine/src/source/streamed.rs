@@ -20,6 +20,9 @@ use crate::scan::frame::{properties, run_operator};
 
 /// Where such batches come from.
 pub trait StreamedRuns: fmt::Debug + Send + Sync {
+    /// The schema of the batches: with or without native histograms.
+    fn schema(&self) -> SchemaRef;
+
     /// What EXPLAIN shows of it.
     fn describe(&self) -> String;
 
@@ -39,7 +42,7 @@ pub struct StreamedExec {
 impl StreamedExec {
     /// A plan of one partition over `runs`.
     pub fn new(runs: Arc<dyn StreamedRuns>) -> Self {
-        let properties = properties(run_schema(), 1);
+        let properties = properties(runs.schema(), 1);
         Self { runs, properties, metrics: ExecutionPlanMetricsSet::new() }
     }
 

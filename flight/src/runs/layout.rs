@@ -68,7 +68,10 @@ impl Walk<'_> {
             }
             DataType::Struct(fields) => {
                 for field in fields {
-                    self.column(field.data_type())?;
+                    let below = self.column(field.data_type())?;
+                    if below != rows {
+                        return Err(format!("column {}: {below} rows of {rows}", field.name()));
+                    }
                 }
             }
             DataType::Binary | DataType::Utf8 => {

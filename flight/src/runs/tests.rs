@@ -154,6 +154,10 @@ enum Lie {
 struct Liar(Lie, MemorySource);
 
 impl StreamedRuns for Lie {
+    fn schema(&self) -> arrow::datatypes::SchemaRef {
+        run_schema()
+    }
+
     fn describe(&self) -> String {
         format!("{self:?}")
     }

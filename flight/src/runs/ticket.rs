@@ -66,7 +66,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Select, SelectOptions), Status> {
     let select = Select {
         matchers: matchers(&ticket.matchers)?,
         range: TimeRange::new(ticket.min_time, ticket.max_time),
-        columns: if ticket.timestamps_only { Columns::Timestamps } else { Columns::Values },
+        columns: if ticket.timestamps_only { Columns::Timestamps } else { Columns::Samples },
         aggregates: aggregates(&ticket.aggregates)?,
         max_resolution: ticket.max_resolution,
     };

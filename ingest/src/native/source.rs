@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use engine::model::{Labels, Matcher, TimeRange};
 use engine::source::pieces::kept_pieces;
 use engine::source::{
-    BlockingExec, BlockingRuns, ChunkParts, Columns, DedupFunc, EncodedChunk, Extent, Listing,
-    Parts, Resolved, ResolvedParts, Roster, RosterBuilder, RunSamples, RunSink, Select,
-    SelectOptions, SeriesKind, SeriesSource,
+    BlockingExec, BlockingRuns, ChunkParts, DedupFunc, EncodedChunk, Extent, Listing, Parts,
+    Resolved, ResolvedParts, Roster, RosterBuilder, RunSamples, RunSink, Select, SelectOptions,
+    SeriesKind, SeriesSource,
 };
 use engine::{Error, ErrorKind, Result};
 
@@ -153,7 +153,7 @@ impl SeriesSource for NativeSource {
             block,
             rows,
             range: select.range,
-            histograms: select.columns == Columns::Samples,
+            histograms: select.columns.histograms(),
             source: self.clone(),
         };
         let runs = Arc::new(BlockingExec::new(Arc::new(reader), options.partitions));

@@ -9,8 +9,38 @@ pub fn plain(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
     }
-    // Rust's Display is the shortest round trip and never has an exponent.
-    value.to_string()
+    if value == 0.0 {
+        return if value.is_sign_negative() { "-0" } else { "0" }.to_owned();
+    }
+    let (digits, point) = digits(value);
+    signed(value, &placed(&digits, point))
+}
+
+/// The shortest decimal digits that read back as `value`, and behind how many of them the point stands.
+/// Ryū rounds ties to even, as Go does, and Rust's own formatter does not.
+fn digits(value: f64) -> (String, i32) {
+    let mut buffer = ryu::Buffer::new();
+    let text = buffer.format_finite(value.abs());
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let (whole, part) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let point = whole.len() as i32 + exponent.parse::<i32>().unwrap_or(0);
+    let all = format!("{whole}{part}");
+    let leading = all.len() - all.trim_start_matches('0').len();
+    (all.trim_matches('0').to_owned(), point - leading as i32)
+}
+
+/// Digits with a point behind `point` of them, and zeros where there are none.
+fn placed(digits: &str, point: i32) -> String {
+    let zeros = |count: i32| "0".repeat(usize::try_from(count).unwrap_or(0));
+    match usize::try_from(point) {
+        Ok(at) if at >= digits.len() => format!("{digits}{}", zeros(point - digits.len() as i32)),
+        Ok(at) if at > 0 => format!("{}.{}", &digits[..at], &digits[at..]),
+        _ => format!("0.{}{digits}", zeros(-point)),
+    }
+}
+
+fn signed(value: f64, text: &str) -> String {
+    if value < 0.0 { format!("-{text}") } else { text.to_owned() }
 }
 
 /// As OpenMetrics writes quantiles: `1.0`, `0.25`, `+Inf` (`FormatOpenMetricsFloat`).
@@ -26,7 +56,14 @@ pub fn general(value: f64) -> String {
     if value == 0.0 || !value.is_finite() {
         return plain(value);
     }
-    with_exponent(&format!("{value:e}"), 6).unwrap_or_else(|| plain(value))
+    let (digits, point) = digits(value);
+    if (-3..=6).contains(&point) {
+        return signed(value, &placed(&digits, point));
+    }
+    let (first, rest) = digits.split_at(1);
+    let dot = if rest.is_empty() { "" } else { "." };
+    let (exponent, sign) = (point - 1, if point < 1 { '-' } else { '+' });
+    signed(value, &format!("{first}{dot}{rest}e{sign}{:02}", exponent.abs()))
 }
 
 /// As Go's `%.2g`: two significant digits.

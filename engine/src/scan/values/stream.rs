@@ -58,7 +58,7 @@ impl DisplayAs for ValuesExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = match self.plan.settings.columns {
             Columns::Values => "value",
-            Columns::Samples if self.plan.has_histograms() => "value, histogram",
+            _ if self.plan.has_histograms() => "value, histogram",
             Columns::Samples => "value",
             Columns::Timestamps => "value where stale",
         };

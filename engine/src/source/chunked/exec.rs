@@ -47,7 +47,7 @@ struct Input {
 
 impl ChunkedExec {
     /// The samples of `series` inside `range`, in about `partitions` partitions: with
-    /// [`Columns::Samples`] native histograms too, else floats.
+    /// native histograms, if those are wanted.
     pub fn new(
         series: Vec<ChunkedSeries>,
         range: TimeRange,
@@ -55,8 +55,7 @@ impl ChunkedExec {
         partitions: usize,
     ) -> Self {
         let mut chunks = series.iter().flat_map(|one| &one.chunks);
-        let histograms =
-            columns == Columns::Samples && chunks.any(|chunk| !chunk.encoding.is_float());
+        let histograms = columns.histograms() && chunks.any(|chunk| !chunk.encoding.is_float());
         let samples = |one: &ChunkedSeries| {
             one.chunks.iter().map(|chunk| chunk.samples() as u64).sum::<u64>()
         };

@@ -243,9 +243,11 @@ impl Merging {
                 runs.histograms(series, ts, histograms.slice(s.start, s.end));
                 continue;
             }
-            let no_values = || Error::internal("a run without values beside histograms");
-            let values = &piece.values.ok_or_else(no_values)?[s.start..s.end];
             let ts = &piece.ts[s.start..s.end];
+            // Timestamps alone: numbers that are no stale markers.
+            let zeros = piece.values.is_none().then(|| vec![0.0; ts.len()]);
+            let read = piece.values.map(|values| &values[s.start..s.end]);
+            let values = read.or(zeros.as_deref()).unwrap_or_default();
             let mut from = 0;
             if self.plan.counter {
                 let goes_on = settled == Some(s.settle);

@@ -34,8 +34,8 @@ use xxhash_rust::xxh64::xxh64;
 use super::arrange::Arrangement;
 use super::chunked::{Kept, kind};
 use super::{
-    ChunkParts, ChunkedSeries, Columns, EncodedChunk, Resolved, Roster, Select, SelectOptions,
-    SeriesKind, histogram_run_schema, run_schema,
+    ChunkParts, ChunkedSeries, EncodedChunk, Resolved, Roster, Select, SelectOptions, SeriesKind,
+    histogram_run_schema, run_schema,
 };
 use crate::chunk::Encoding;
 use crate::dedup::lanes;
@@ -185,7 +185,7 @@ pub fn resolve_pieces(
     let reading = Reading::new(select, options, TimeRange::ALL)?;
     let known = damaged.snapshot();
     let mut members = Vec::with_capacity(series.len());
-    let wanted = select.columns == Columns::Samples;
+    let wanted = select.columns.histograms();
     let (mut histograms, mut left_out) = (0, 0usize);
     for ChunkedSeries { labels, mut chunks } in series {
         chunks.retain(|chunk| chunk.range.overlaps(&select.range));
@@ -246,7 +246,7 @@ pub fn kept_pieces(
     options: &SelectOptions,
 ) -> Result<Resolved> {
     let reading = Reading::new(select, options, TimeRange::ALL)?;
-    let reading = reading.with_histograms(select.columns == Columns::Samples);
+    let reading = reading.with_histograms(select.columns.histograms());
     let pieces = Pieces::new(origin, Arc::clone(&roster), chunks, reading, options);
     Ok(Resolved { roster, runs: Arc::new(PiecesExec::new(pieces)), warnings: Vec::new() })
 }

@@ -1,6 +1,6 @@
 //! Native histograms as JSON (`MarshalHistogram` in util/jsonutil/marshal.go).
 
-use promql::functions::histogram::{Bucket, FloatHistogram};
+use promql::functions::histogram::FloatHistogram;
 
 use super::number::push_value;
 
@@ -13,9 +13,9 @@ pub(super) fn push_histogram(out: &mut Vec<u8>, histogram: &FloatHistogram) {
     push_value(out, histogram.sum);
     out.push(b'"');
     let mut open: &[u8] = b",\"buckets\":[[";
-    for bucket in histogram.buckets().filter(|bucket| bucket.count != 0.0) {
+    for bucket in histogram.filled_buckets() {
         out.extend_from_slice(open);
-        out.push(boundaries(&bucket));
+        out.push(b'0' + bucket.boundaries());
         for number in [bucket.lower, bucket.upper, bucket.count] {
             out.extend_from_slice(b",\"");
             push_value(out, number);
@@ -24,14 +24,4 @@ pub(super) fn push_histogram(out: &mut Vec<u8>, histogram: &FloatHistogram) {
         open = b"],[";
     }
     out.extend_from_slice(if open.starts_with(b"]") { b"]]}" } else { b"}" });
-}
-
-/// 0: the upper bound belongs to the bucket; 1: the lower; 2: neither; 3: both.
-fn boundaries(bucket: &Bucket) -> u8 {
-    match (bucket.lower_inclusive, bucket.upper_inclusive) {
-        (false, true) => b'0',
-        (true, false) => b'1',
-        (false, false) => b'2',
-        (true, true) => b'3',
-    }
 }

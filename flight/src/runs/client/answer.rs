@@ -4,11 +4,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arrow::datatypes::{Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use arrow_flight::{FlightData, Ticket};
 use bytes::Bytes;
 use engine::model::TimeRange;
-use engine::source::{Columns, Roster, Select, SelectOptions, StreamedRuns};
+use engine::source::{
+    Columns, Roster, Select, SelectOptions, StreamedRuns, histogram_run_schema, run_schema,
+};
 use engine::{Error, ErrorKind, Result};
 use futures::stream::{BoxStream, try_unfold};
 use futures::{StreamExt, TryStreamExt};
@@ -19,6 +22,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::Peer;
 use super::check::Check;
+use crate::runs::batch::wire_schema;
 use crate::runs::roster::{Assembling, Wrong, held};
 use crate::storeapi::client::{Lease, failure, late, shortened};
 
@@ -44,6 +48,8 @@ pub(super) struct Opened {
     pub(super) warnings: Vec<String>,
     /// Of the messages with the series.
     digest: u64,
+    /// The schema of the batches.
+    runs: SchemaRef,
     stream: Streaming<FlightData>,
     /// The memory that the series take.
     lease: Lease,
@@ -103,8 +109,9 @@ impl Opening {
         let mut lease = self.peer.settings.budget.lease();
         let mut assembling = Assembling::new(self.series_limit);
         let (mut warnings, mut digest) = (Vec::new(), Xxh3::new());
-        // The schema says what the version has said.
-        self.message(&mut stream).await?;
+        let schema = self.message(&mut stream).await?;
+        let schema = schema.ok_or_else(|| self.fault("an answer without a schema"))?;
+        let runs = runs_of(&schema).map_err(|what| self.fault(what))?;
         loop {
             let Some(message) = self.message(&mut stream).await? else {
                 return Err(self.fault("the answer ends within its series"));
@@ -135,7 +142,7 @@ impl Opening {
             }
         }
         let roster = Arc::new(assembling.finish());
-        Ok(Some(Opened { roster, warnings, digest: digest.digest(), stream, lease }))
+        Ok(Some(Opened { roster, warnings, digest: digest.digest(), runs, stream, lease }))
     }
 
     /// A limit that is exceeded: where something may be missing it is this endpoint's answer.
@@ -163,6 +170,7 @@ pub(super) struct Answer {
     opening: Opening,
     series: usize,
     digest: u64,
+    runs: SchemaRef,
     /// The stream behind the series, until somebody reads it.
     first: Mutex<Option<Streaming<FlightData>>>,
     _lease: Lease,
@@ -176,9 +184,9 @@ impl fmt::Debug for Answer {
 
 impl Answer {
     pub(super) fn new(opening: Opening, opened: Opened) -> Self {
-        let Opened { roster, digest, stream, lease, .. } = opened;
+        let Opened { roster, digest, runs, stream, lease, .. } = opened;
         let (series, first) = (roster.len(), Mutex::new(Some(stream)));
-        Self { opening, series, digest, first, _lease: lease }
+        Self { opening, series, digest, runs, first, _lease: lease }
     }
 }
 
@@ -196,7 +204,12 @@ enum Reading {
 
 impl Reading {
     /// The next batch, and what comes after.
-    async fn next(self, opening: &Opening, series: usize) -> Result<Option<(RecordBatch, Self)>> {
+    async fn next(
+        self,
+        opening: &Opening,
+        runs: &SchemaRef,
+        series: usize,
+    ) -> Result<Option<(RecordBatch, Self)>> {
         let (mut stream, mut check) = match self {
             Self::Open { stream, check } => (stream, check),
             Self::Closed { digest } => {
@@ -205,7 +218,10 @@ impl Reading {
                 if again.digest != digest {
                     return Err(opening.fault("other series than a moment ago"));
                 }
-                (again.stream, Check::new(opening, series))
+                if again.runs != *runs {
+                    return Err(opening.fault("other columns than a moment ago"));
+                }
+                (again.stream, Check::new(opening, runs, series))
             }
         };
         let Some(message) = opening.message(&mut stream).await? else { return Ok(None) };
@@ -220,7 +236,20 @@ impl Reading {
     }
 }
 
+/// The schema of the run batches that a message announces; the error says what is wrong with it.
+fn runs_of(message: &FlightData) -> std::result::Result<SchemaRef, String> {
+    let schema = Schema::try_from(message).map_err(|error| format!("no schema: {error}"))?;
+    [run_schema(), histogram_run_schema()]
+        .into_iter()
+        .find(|runs| wire_schema(runs).fields() == schema.fields())
+        .ok_or_else(|| "columns that are not those of run batches".to_owned())
+}
+
 impl StreamedRuns for Answer {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.runs)
+    }
+
     fn describe(&self) -> String {
         format!("from={}, series={}", self.opening.peer.address, self.series)
     }
@@ -228,15 +257,15 @@ impl StreamedRuns for Answer {
     /// The stream that was opened with the series; another one for whoever reads a second time.
     fn open(&self) -> BoxStream<'static, Result<RecordBatch>> {
         let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (opening, series) = (self.opening.clone(), self.series);
+        let (opening, series, runs) = (self.opening.clone(), self.series, Arc::clone(&self.runs));
         let reading = match first {
-            Some(stream) => Reading::Open { stream, check: Check::new(&opening, series) },
+            Some(stream) => Reading::Open { stream, check: Check::new(&opening, &runs, series) },
             None => Reading::Closed { digest: self.digest },
         };
         let again = opening.clone();
-        try_unfold((reading, opening), move |(reading, opening)| async move {
-            let next = reading.next(&opening, series).await?;
-            Ok(next.map(|(batch, reading)| (batch, (reading, opening))))
+        try_unfold((reading, opening, runs), move |(reading, opening, runs)| async move {
+            let next = reading.next(&opening, &runs, series).await?;
+            Ok(next.map(|(batch, reading)| (batch, (reading, opening, runs))))
         })
         .map_err(move |error| again.broke_off(error))
         .boxed()

@@ -1,10 +1,13 @@
 //! Whether batches are what they must be: series in order, times ascending, within the range.
 
+use std::sync::Arc;
+
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{Int64Type, SchemaRef, UInt32Type};
 use arrow_flight::FlightData;
+use engine::block::histogram::HistogramColumns;
 use engine::model::TimeRange;
-use engine::source::{Columns, run_schema};
+use engine::source::{Columns, HISTOGRAM_WEIGHT, histograms_of};
 
 use super::answer::Opening;
 use crate::runs::batch::{decode, wire_schema};
@@ -23,10 +26,9 @@ pub(super) struct Check {
 }
 
 impl Check {
-    /// Of an answer with so many series.
-    pub(super) fn new(opening: &Opening, series: usize) -> Self {
-        let runs = run_schema();
-        let wire = wire_schema(&runs);
+    /// Of an answer with batches of schema `runs` and so many series.
+    pub(super) fn new(opening: &Opening, runs: &SchemaRef, series: usize) -> Self {
+        let (runs, wire) = (Arc::clone(runs), wire_schema(runs));
         let (range, columns) = (opening.range, opening.columns);
         Self { runs, wire, series, range, columns, last: None, samples: 0 }
     }
@@ -45,15 +47,39 @@ impl Check {
         let value = batch.column(2).as_list_opt::<i32>().ok_or_else(wrong)?;
         let all: &[i64] = ts.values().as_primitive_opt::<Int64Type>().ok_or_else(wrong)?.values();
         let (ts, values) = (ts.value_offsets(), value.value_offsets());
+        let histograms = histograms_of(&batch).map_err(|error| error.to_string())?;
+        let histograms = match histograms {
+            None => None,
+            Some((lists, all)) => {
+                let columns = HistogramColumns::of(all).map_err(|error| error.to_string())?;
+                Some((lists, columns))
+            }
+        };
         self.samples = self.samples.saturating_add(1);
         for (row, &series) in ids.values().iter().enumerate() {
             let run = &all[ts[row] as usize..ts[row + 1] as usize];
             let length = (values[row + 1] - values[row]) as usize;
             let without = value.is_null(row);
-            let fits =
-                if without { self.columns == Columns::Timestamps } else { length == run.len() };
-            if !fits {
-                return Err(format!("{} timestamps and {length} values", run.len()));
+            match &histograms {
+                Some((lists, columns)) if lists.is_valid(row) => {
+                    let ends = &lists.value_offsets()[row..row + 2];
+                    let rows = ends[0] as usize..ends[1] as usize;
+                    if !without || rows.len() != run.len() {
+                        return Err(format!(
+                            "{} timestamps and {} histograms",
+                            run.len(),
+                            rows.len()
+                        ));
+                    }
+                    let more = rows.len().saturating_mul(HISTOGRAM_WEIGHT - 1);
+                    self.samples = self.samples.saturating_add(more);
+                    for at in rows {
+                        columns.view(at).map_err(|error| error.to_string())?;
+                    }
+                }
+                _ if without && self.columns == Columns::Timestamps => {}
+                _ if !without && length == run.len() => {}
+                _ => return Err(format!("{} timestamps and {length} values", run.len())),
             }
             self.row(series, run)?;
         }

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use engine::Result;
 use engine::model::{Labels, Matcher, TimeRange};
 use engine::source::{
-    Child, Columns, DedupFunc, Extent, FanoutSource, Listing, Resolved, ResolvedParts, Select,
+    Child, DedupFunc, Extent, FanoutSource, Listing, Resolved, ResolvedParts, Select,
     SelectOptions, SeriesSource, StreamedExec,
 };
 use prost::Message;
@@ -93,8 +93,7 @@ impl SeriesSource for Node {
             // Whoever makes replicas one by Thanos' rule chooses among their chunks.
             return self.store.resolve(select, options).await;
         }
-        // Batches over Flight have floats only.
-        if penalty || self.peer.is_avoided() || select.columns == Columns::Samples {
+        if penalty || self.peer.is_avoided() {
             return self.over_storeapi(select, options).await;
         }
         let ticket = ticket::ticket(select, options).encode_to_vec();

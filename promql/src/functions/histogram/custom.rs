@@ -14,7 +14,8 @@ fn common_bounds(a: &[f64], b: &[f64]) -> Vec<f64> {
     while let (Some(&left), Some(&right)) = (a.peek(), b.peek()) {
         if left == right {
             common.push(left);
-            (a.next(), b.next());
+            a.next();
+            b.next();
         } else if left < right {
             a.next();
         } else {
@@ -59,11 +60,10 @@ fn mapped(histogram: &FloatHistogram, common: &[f64]) -> Vec<(usize, usize, f64)
     let mut from = 0;
     let target = |(at, (number, count)): (usize, (i32, f64))| {
         let bound = usize::try_from(number).ok().and_then(|at| histogram.custom_values.get(at));
-        let target = bound.map_or(common.len(), |bound| {
-            from += common[from..].iter().take_while(|common| !(*common >= bound)).count();
-            from
-        });
-        (at, target, count)
+        let Some(bound) = bound else { return (at, common.len(), count) };
+        let further = common[from..].iter().position(|common| common >= bound);
+        from = further.map_or(common.len(), |further| from + further);
+        (at, from, count)
     };
     buckets.enumerate().map(target).collect()
 }

@@ -167,8 +167,8 @@ impl FloatHistogram {
             count = self.count;
         }
         let capped = |rank: Option<f64>| match rank {
-            Some(rank) if !(rank > count) => rank,
-            _ => count,
+            Some(rank) if rank > count => count,
+            rank => rank.unwrap_or(count),
         };
         ((capped(upper_rank) - capped(lower_rank)) / self.count, remarks)
     }

@@ -1,5 +1,7 @@
 //! Zero buckets of different widths.
 
+use std::cmp::Ordering;
+
 use super::FloatHistogram;
 use crate::functions::kahan::Kahan;
 
@@ -17,7 +19,7 @@ impl FloatHistogram {
         let lost_before = lost.map_or(0.0, |lost| lost.zero_count);
         let start = |kept| Kahan { sum: self.zero_count, lost: kept };
         // NaN never reaches any bucket.
-        if !(threshold > self.zero_threshold) {
+        if threshold.partial_cmp(&self.zero_threshold) != Some(Ordering::Greater) {
             return (start(lost_before), threshold);
         }
         let mut kept = lost_before;
@@ -65,22 +67,23 @@ impl FloatHistogram {
     pub(super) fn reconcile_zero(&mut self, other: &Self, mut lost: Option<&mut Self>) -> Kahan {
         let mut others = Kahan { sum: other.zero_count, lost: 0.0 };
         let mut threshold = other.zero_threshold;
-        // A width that is not a number meets none.
-        while threshold < self.zero_threshold || threshold > self.zero_threshold {
-            if self.zero_threshold > threshold {
-                (others, threshold) = other.kahan_zero_count_for(self.zero_threshold, None);
-            }
-            if threshold > self.zero_threshold {
-                let (zero, wider) = self.kahan_zero_count_for(threshold, lost.as_deref());
-                (self.zero_count, self.zero_threshold) = (zero.sum, wider);
-                if let Some(lost) = lost.as_deref_mut() {
-                    lost.zero_count = zero.lost;
-                    lost.zero_threshold = wider;
+        loop {
+            match threshold.partial_cmp(&self.zero_threshold) {
+                // A width that is not a number meets none.
+                Some(Ordering::Equal) | None => return others,
+                Some(Ordering::Less) => {
+                    (others, threshold) = other.kahan_zero_count_for(self.zero_threshold, None);
                 }
-                self.empty_below_threshold(lost.as_deref_mut());
+                Some(Ordering::Greater) => {
+                    let (zero, wider) = self.kahan_zero_count_for(threshold, lost.as_deref());
+                    (self.zero_count, self.zero_threshold) = (zero.sum, wider);
+                    if let Some(lost) = lost.as_deref_mut() {
+                        (lost.zero_count, lost.zero_threshold) = (zero.lost, wider);
+                    }
+                    self.empty_below_threshold(lost.as_deref_mut());
+                }
             }
         }
-        others
     }
 
     /// Removes the buckets that are in the zero bucket now (`trimBucketsInZeroBucket`).

@@ -5,6 +5,9 @@ use engine::model::CounterResetHint::{CounterReset, Gauge, NotCounterReset, Unkn
 use super::super::Incompatible;
 use super::*;
 
+/// What is added, and the spans and counts of the sum.
+type Case<'a> = (Side<'a>, &'a [(i32, u32)], &'a [f64]);
+
 fn sum(a: &FloatHistogram, b: &FloatHistogram) -> FloatHistogram {
     let mut sum = a.clone();
     sum.add(b).expect("buckets of one kind");
@@ -20,7 +23,7 @@ fn difference(a: &FloatHistogram, b: &FloatHistogram) -> FloatHistogram {
 #[test]
 fn spans_stay_and_grow() {
     let own = exponential(0, (0.0, 0.0), &[(0, &[1.0, 2.0]), (3, &[3.0])], &[]);
-    let cases: [(Side<'_>, &[(i32, u32)], &[f64]); 9] = [
+    let cases: [Case<'_>; 9] = [
         (&[(1, &[4.0])], &[(0, 2), (3, 1)], &[1.0, 6.0, 3.0]),
         (&[(2, &[4.0])], &[(0, 3), (2, 1)], &[1.0, 2.0, 4.0, 3.0]),
         (&[(3, &[4.0])], &[(0, 2), (1, 1), (1, 1)], &[1.0, 2.0, 4.0, 3.0]),
