@@ -10,5 +10,6 @@ mod compare;
 mod differential;
 mod explain;
 pub(crate) mod prometheus;
+mod promqltest;
 mod queries;
 mod stoa;

@@ -14,6 +14,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 	"github.com/prometheus/prometheus/tsdb/chunkenc"
 )
@@ -46,8 +47,16 @@ func dump(args []string) error {
 	defer querier.Close()
 
 	out := bufio.NewWriterSize(os.Stdout, 1<<20)
+	if err := dumpSeries(context.Background(), out, querier); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// dumpSeries prints all series of a querier.
+func dumpSeries(ctx context.Context, out *bufio.Writer, querier storage.Querier) error {
 	all := labels.MustNewMatcher(labels.MatchRegexp, "nolabelhasthisname", ".*")
-	set := querier.Select(context.Background(), true, nil, all)
+	set := querier.Select(ctx, true, nil, all)
 	var it chunkenc.Iterator
 	for set.Next() {
 		series := set.At()
@@ -74,10 +83,7 @@ func dump(args []string) error {
 			return fmt.Errorf("%s: %w", series.Labels(), err)
 		}
 	}
-	if err := set.Err(); err != nil {
-		return err
-	}
-	return out.Flush()
+	return set.Err()
 }
 
 func dumpInteger(out io.Writer, st, ts int64, h *histogram.Histogram) {

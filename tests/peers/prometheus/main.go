@@ -5,6 +5,8 @@
 //	prometheus dump -block DIR                         print every series and sample of a block
 //	prometheus chunks -block DIR                       print every chunk of a block
 //	prometheus eval -blocks DIR                        answer PromQL from stdin over blocks
+//	prometheus at                                      set @ on the selectors of queries from stdin
+//	prometheus load                                    print what promqltest loads of texts from stdin
 //
 // A subcommand lives in a file of its name and registers itself in commands.
 package main
@@ -17,9 +19,11 @@ import (
 
 // commands maps a subcommand's name to its run function, which gets the arguments after the name.
 var commands = map[string]func(args []string) error{
+	"at":     at,
 	"chunks": listChunks,
 	"dump":   dump,
 	"eval":   eval,
+	"load":   load,
 	"write":  write,
 }
 

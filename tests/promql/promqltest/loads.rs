@@ -1,0 +1,138 @@
+//! What is loaded is what promqltest itself loads (`tests/peers/prometheus load`).
+
+use std::io::Write;
+use std::process::{Command, Stdio};
+
+use serde_json::json;
+
+use super::SCRIPTS;
+use super::histogram::by_index;
+use super::script::{Command as Step, Script};
+use super::storage::{Loaded, stored};
+use crate::ingest::dump::Dump;
+use crate::support::go_program;
+
+/// The loads of a script between one `clear` and the next, as text, and their series as a dump.
+fn states(script: &Script) -> Vec<(String, String)> {
+    let mut states = Vec::new();
+    let (mut text, mut loaded) = (String::new(), Loaded::default());
+    for step in script.commands.iter().chain([&Step::Clear]) {
+        match step {
+            Step::Load(load) => {
+                text += &format!("{}\n\n", load.text);
+                loaded.add(load).unwrap_or_else(|why| panic!("{}: {why}", script.name));
+            }
+            Step::Clear if !text.is_empty() => {
+                states.push((std::mem::take(&mut text), dumped(&loaded)));
+                loaded = Loaded::default();
+            }
+            Step::Clear | Step::Evaluate(_) => {}
+        }
+    }
+    states
+}
+
+fn dumped(loaded: &Loaded) -> String {
+    let mut dump = Dump::default();
+    for (labels, samples) in stored(&loaded.kept(), false) {
+        if samples.floats.is_empty() && samples.natives.is_empty() {
+            continue;
+        }
+        dump.series(labels.clone());
+        for float in samples.floats {
+            let value = f64::from_bits(float.bits);
+            dump.floats(&labels, &[float.ts], &[value], Some(&[float.start_ts]));
+        }
+        for native in samples.natives {
+            let (ts, start) = (native.ts, native.start_ts);
+            dump.histograms(&labels, &[ts], &[native.histogram], Some(&[start]));
+        }
+    }
+    dump.finish()
+}
+
+fn by_promqltest(texts: &[&str]) -> Vec<String> {
+    let mut load = Command::new(go_program("prometheus"))
+        .arg("load")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the Go program starts");
+    let mut stdin = load.stdin.take().expect("stdin is piped");
+    let input: String = texts.iter().map(|text| format!("{}\n", json!(text))).collect();
+    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let output = load.wait_with_output().expect("the Go program ends");
+    assert!(output.status.success(), "prometheus load: {}", output.status);
+    writer.join().expect("the writer does not panic").expect("all texts are written");
+    let output = String::from_utf8(output.stdout).expect("UTF-8");
+    let mut dumps = vec![String::new()];
+    for line in output.lines() {
+        match line {
+            "end" => dumps.push(String::new()),
+            _ => *dumps.last_mut().expect("there is one") += &format!("{line}\n"),
+        }
+    }
+    dumps.pop();
+    dumps
+}
+
+/// A dump without what depends on how samples lie in chunks: empty buckets, which are added so that all
+/// histograms of a chunk have the same; and that the hint is lost where a chunk was full, which is not
+/// before its tenth histogram.
+fn comparable(dump: &str) -> String {
+    let mut nth = 0;
+    let line = |line: &str| -> String {
+        let fields: Vec<&str> = line.split(' ').collect();
+        let ["h", start, ts, hint, head @ .., spans, negative_spans, custom, buckets, negatives] =
+            fields.as_slice()
+        else {
+            nth = 0;
+            return format!("{line}\n");
+        };
+        nth += 1;
+        let hint = if nth > 10 && *hint == NOT_COUNTER_RESET { UNKNOWN } else { hint };
+        let (positive, negative) =
+            (populated(spans, buckets), populated(negative_spans, negatives));
+        format!("h {start} {ts} {hint} {head:?} {positive} {negative} {custom}\n")
+    };
+    dump.lines().map(line).collect()
+}
+
+/// Hints as they are dumped.
+const UNKNOWN: &str = "0";
+const NOT_COUNTER_RESET: &str = "2";
+
+fn populated(spans: &str, buckets: &str) -> String {
+    let spans: Vec<engine::model::Span> = list(spans)
+        .map(|span| {
+            let (offset, length) = span.split_once(':').expect("a span");
+            let length = length.parse().expect("a length");
+            engine::model::Span { offset: offset.parse().expect("an offset"), length }
+        })
+        .collect();
+    let bits = |digits: &str| u64::from_str_radix(digits, 16).expect("hexadecimal digits");
+    let counts: Vec<f64> = list(buckets).map(|digits| f64::from_bits(bits(digits))).collect();
+    let mut by_index = by_index(&spans, &counts);
+    by_index.retain(|_, count| *count != 0.0);
+    format!("{by_index:?}")
+}
+
+fn list(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').filter(move |_| text != "-")
+}
+
+#[test]
+fn loads_are_those_of_promqltest() {
+    let states: Vec<(String, String)> = SCRIPTS.iter().flat_map(states).collect();
+    assert!(states.len() > 100, "{} loads", states.len());
+    let texts: Vec<&str> = states.iter().map(|(text, _)| text.as_str()).collect();
+    let theirs = by_promqltest(&texts);
+    assert_eq!(theirs.len(), states.len(), "a dump a load");
+    let mut samples = 0;
+    for ((text, ours), theirs) in states.iter().zip(&theirs) {
+        samples += ours.lines().filter(|line| !line.starts_with("series")).count();
+        let (ours, theirs) = (comparable(ours), comparable(theirs));
+        crate::ingest::dump::assert_equal(&ours, &theirs, text);
+    }
+    println!("{} loads of {samples} samples", states.len());
+}

@@ -1,0 +1,155 @@
+//! Prometheus' own scripts of PromQL (`../shared/promqltest`) over real blocks.
+//!
+//! ```text
+//! script ─ load ─▶ series ─▶ blocks in a bucket ─ catalog, BucketSource ─┐
+//!        ─ eval ─▶ query, the same under @, the same as a range ──▶ Engine ──▶ judged
+//! ```
+//!
+//! Every script runs twice: all series in one block, and cut in time and over two replicas that are
+//! made one. What is known to fail stands in `known.txt`, a line an evaluation; an evaluation that
+//! fails without standing there fails its test, and so does one that stands there and passes.
+
+mod answer;
+mod evaluate;
+mod histogram;
+mod judge;
+mod known;
+mod loads;
+mod script;
+mod shifts;
+mod storage;
+
+use std::collections::BTreeMap;
+use std::sync::{LazyLock, OnceLock};
+
+use crate::support::shared;
+
+use evaluate::{Outcome, run};
+use script::Script;
+use shifts::Shifts;
+use storage::Layout;
+
+/// How many evaluations the scripts have.
+const EVALUATIONS: usize = 1327;
+
+/// The scripts, by name, and what came of their evaluations.
+static SCRIPTS: LazyLock<Vec<Script>> = LazyLock::new(|| {
+    let folder = shared("promqltest");
+    let entries = std::fs::read_dir(&folder).expect("the folder of the scripts");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("a folder entry").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "test"));
+    paths.sort();
+    let read = |path: &std::path::PathBuf| {
+        Script::read(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
+    };
+    paths.iter().map(read).collect()
+});
+
+static SHIFTS: LazyLock<Shifts> = LazyLock::new(|| Shifts::of(&SCRIPTS));
+
+static RESULTS: LazyLock<BTreeMap<&'static str, OnceLock<Result>>> = LazyLock::new(|| {
+    SCRIPTS.iter().map(|script| (script.name.as_str(), OnceLock::new())).collect()
+});
+
+/// What came of a script.
+#[derive(Debug)]
+struct Result {
+    evaluations: usize,
+    /// Lines of evaluations that are wrong, with what is wrong: over one block, else over many.
+    wrong: BTreeMap<usize, String>,
+    /// How many passed over one block, and over many.
+    passed: [usize; 2],
+}
+
+/// Runs a script, once a process.
+fn result(name: &str) -> &'static Result {
+    let cell = RESULTS.get(name).unwrap_or_else(|| panic!("{name} is not among the scripts"));
+    cell.get_or_init(|| {
+        let script = SCRIPTS.iter().find(|script| script.name == name).expect("it is among them");
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+        let layouts = [("one block", Layout::One), ("replicas", Layout::Split)];
+        let mut wrong = BTreeMap::new();
+        let passed = layouts.map(|(of, layout)| {
+            let outcomes = runtime.block_on(run(script, &SHIFTS, layout));
+            assert_eq!(outcomes.len(), script.evaluations().count(), "{name}");
+            let passed = outcomes.iter().filter(|outcome| outcome.wrong.is_none()).count();
+            for Outcome { line, query, wrong: why } in outcomes {
+                if let Some(why) = why {
+                    wrong.entry(line).or_insert(format!("{query}\n    {of}: {why}"));
+                }
+            }
+            passed
+        });
+        Result { evaluations: script.evaluations().count(), wrong, passed }
+    })
+}
+
+/// A script's evaluations pass, but for those that are known to fail.
+fn passes(name: &str) {
+    let result = result(name);
+    known::compare(name, &result.wrong);
+}
+
+macro_rules! scripts {
+    ($($test:ident $name:literal;)*) => {
+        $(
+            #[test]
+            fn $test() {
+                passes($name);
+            }
+        )*
+
+        /// The scripts that have a test above.
+        const TESTED: &[&str] = &[$($name),*];
+    };
+}
+
+scripts! {
+    aggregators "aggregators.test";
+    at_modifier "at_modifier.test";
+    collision "collision.test";
+    duration_expression "duration_expression.test";
+    extended_vectors "extended_vectors.test";
+    fill_modifier "fill-modifier.test";
+    functions "functions.test";
+    histograms "histograms.test";
+    info "info.test";
+    limit "limit.test";
+    literals "literals.test";
+    name_label_dropping "name_label_dropping.test";
+    native_histograms "native_histograms.test";
+    operators "operators.test";
+    range_queries "range_queries.test";
+    selectors "selectors.test";
+    staleness "staleness.test";
+    start_timestamps "start_timestamps.test";
+    subquery "subquery.test";
+    trig_functions "trig_functions.test";
+    type_and_unit "type_and_unit.test";
+}
+
+#[test]
+fn all_evaluations_are_counted() {
+    let names: Vec<&str> = SCRIPTS.iter().map(|script| script.name.as_str()).collect();
+    assert_eq!(names, TESTED, "each script has a test");
+    let line = |name: &str, cells: [usize; 5]| {
+        let cells: String = cells.iter().map(|cell| format!("{cell:>12}")).collect();
+        println!("{name:26}{cells}");
+    };
+    println!(
+        "{:26}{:>12}{:>12}{:>12}{:>12}{:>12}",
+        "script", "evaluations", "one block", "replicas", "passed", "failed"
+    );
+    let mut total = [0; 5];
+    for name in names {
+        let &Result { evaluations, ref wrong, passed: [one, split] } = result(name);
+        let cells = [evaluations, one, split, evaluations - wrong.len(), wrong.len()];
+        line(name, cells);
+        for (sum, cell) in total.iter_mut().zip(cells) {
+            *sum += cell;
+        }
+    }
+    line("total", total);
+    known::only_of(TESTED);
+    assert_eq!(total[0], EVALUATIONS, "no evaluation is skipped");
+}
