@@ -36,6 +36,8 @@ pub struct Selector {
     pub at: Option<At>,
     /// `anchored` or `smoothed`.
     pub extended: Option<Extended>,
+    /// Whether only counts and sums of its histograms matter.
+    pub totals_only: bool,
     /// Its place in the text.
     pub place: usize,
 }

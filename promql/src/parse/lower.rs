@@ -15,13 +15,56 @@ use crate::ast::{
 pub(super) struct Lowering {
     pub(super) steps: Steps,
     pub(super) selectors: usize,
+    /// What stands around the part in hand.
+    pub(super) around: Around,
+}
+
+/// What is asked of histograms by what stands around a selector (`detectHistogramStatsDecoding`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Around {
+    /// A function that looks at no more than counts and sums.
+    totals: bool,
+    /// Anything that needs the buckets.
+    buckets: bool,
+}
+
+impl Around {
+    /// With a node between.
+    fn and(self, kind: &Kind) -> Self {
+        let (totals, buckets) = match kind {
+            Kind::Call(call) => match call.function.name {
+                "histogram_count" | "histogram_sum" | "histogram_avg" | "timestamp"
+                | "start_timestamp" | "absent" => (true, false),
+                "histogram_quantile"
+                | "histogram_quantiles"
+                | "histogram_fraction"
+                | "histogram_stddev"
+                | "histogram_stdvar"
+                | "changes" => (false, true),
+                _ => (false, false),
+            },
+            Kind::Subquery(_) => (false, true),
+            Kind::Aggregate(aggregate) => (false, aggregate.op == "count_values"),
+            Kind::Binary(binary) => (false, matches!(binary.op, "</" | ">/" | "==" | "!=")),
+            _ => (false, false),
+        };
+        Self { totals: self.totals || totals, buckets: self.buckets || buckets }
+    }
 }
 
 impl Lowering {
     #[recursive::recursive]
     pub(super) fn expr(&mut self, node: Node) -> Result<Expr> {
         let place = node.span.start;
-        match node.kind {
+        let around = self.around;
+        self.around = around.and(&node.kind);
+        let expr = self.kind(node.kind, place);
+        self.around = around;
+        expr
+    }
+
+    fn kind(&mut self, kind: Kind, place: usize) -> Result<Expr> {
+        match kind {
             Kind::Number(value) => Ok(Expr::Number(value)),
             Kind::Text(text) => Ok(Expr::Text(text)),
             Kind::Selector(selector) => Ok(Expr::Instant(self.selector(selector, place)?)),
@@ -63,7 +106,9 @@ impl Lowering {
         let offset = self.offset(&selector.modifiers)?;
         let (id, at) = (self.selectors, selector.modifiers.at);
         self.selectors += 1;
-        Ok(Selector { id, matchers: matchers(selector)?, offset, at, extended, place })
+        let totals_only = self.around == Around { totals: true, buckets: false };
+        let matchers = matchers(selector)?;
+        Ok(Selector { id, matchers, offset, at, extended, totals_only, place })
     }
 
     /// The arguments of `info`: the second becomes the selector of all info series that may match, at
@@ -71,9 +116,12 @@ impl Lowering {
     fn info(&mut self, args: Vec<Expr>, place: usize) -> Result<Vec<Expr>> {
         let mut args = args.into_iter();
         let base = args.next().ok_or_else(|| Error::internal("info() without a vector"))?;
-        let mut matchers = match args.next() {
-            Some(Expr::Instant(selector)) => selector.matchers,
-            _ => Vec::new(),
+        let (id, mut matchers) = match args.next() {
+            Some(Expr::Instant(selector)) => (selector.id, selector.matchers),
+            _ => {
+                self.selectors += 1;
+                (self.selectors - 1, Vec::new())
+            }
         };
         let names = matchers.iter().filter(|matcher| matcher.name() == METRIC_NAME);
         let positive = |op| matches!(op, MatchOp::Equal | MatchOp::Regex);
@@ -88,9 +136,8 @@ impl Lowering {
             matchers.push(Matcher::new(METRIC_NAME, MatchOp::Regex, ".+_info")?);
         }
         let (at, offset) = reference::of_infos(&base);
-        let id = self.selectors;
-        self.selectors += 1;
-        let infos = Selector { id, matchers, offset, at, extended: None, place };
+        let infos =
+            Selector { id, matchers, offset, at, extended: None, totals_only: false, place };
         Ok(vec![base, Expr::Instant(infos)])
     }
 

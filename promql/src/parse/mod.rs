@@ -83,5 +83,5 @@ pub(crate) fn parse(query: &str, features: Features, steps: Steps) -> Result<Exp
         Ok(node)
     });
     let node = parsed.map_err(|fault| Error::invalid(fault.text(query)))?;
-    lower::Lowering { steps, selectors: 0 }.expr(node)
+    lower::Lowering { steps, selectors: 0, around: lower::Around::default() }.expr(node)
 }

@@ -185,6 +185,7 @@ mod tests {
             offset,
             at,
             extended: None,
+            totals_only: false,
             place: 0,
         };
         let inner = times().subquery_evaluated(&subquery(30_000, Some(20_000), 0, None), evaluated);

@@ -203,7 +203,7 @@ impl Planner<'_> {
                 let notes = self.notes(&series, "", selector.place);
                 WindowFunction::smoothed(runs, grid, windows, notes)
             }
-            _ => WindowFunction::instant(runs, grid, windows, what),
+            _ => WindowFunction::instant(runs, grid, windows, what, selector.totals_only),
         };
         Node { plan, series, grid, ordered: false, unnamed: Unnamed::None }
     }

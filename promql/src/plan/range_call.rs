@@ -53,7 +53,9 @@ impl Planner<'_> {
             true => runs.unnamed.clone(),
             false => Unnamed::None,
         };
-        let range = RangeCall { function, arguments, reach, notes, odd, expects_counters };
+        let totals_only = totals_only(range);
+        let range =
+            RangeCall { function, arguments, reach, totals_only, notes, odd, expects_counters };
         let plan = WindowFunction::range(runs.plan, grid, windows, range, sides);
         let node = Node { plan, series: runs.series, grid, ordered: false, unnamed };
         Ok(if function.keeps_name() { node } else { self.without_name(node) })
@@ -79,6 +81,7 @@ impl Planner<'_> {
             function: RangeFunction::Present,
             arguments: Vec::new(),
             reach: None,
+            totals_only: false,
             notes: Arc::default(),
             odd: Arc::default(),
             expects_counters: false,
@@ -109,6 +112,11 @@ impl Planner<'_> {
             _ => Err(Error::internal(format!("a {} is no range vector", expr.value_type()))),
         }
     }
+}
+
+/// Whether only counts and sums of the histograms of a range vector matter.
+fn totals_only(range: &Expr) -> bool {
+    matches!(range, Expr::Range(Selector { totals_only: true, .. }, _))
 }
 
 fn extended(range: &Expr) -> Option<Extended> {

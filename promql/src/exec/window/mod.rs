@@ -63,6 +63,8 @@ pub struct WindowFunction {
     cells: Cells,
     /// How many inputs, before the runs, are parameters.
     sides: usize,
+    /// Whether only counts and sums of histograms matter.
+    totals_only: bool,
     notes: Arc<Notes>,
     /// Where what is odd with parameters goes.
     odd: Arc<Notes>,
@@ -71,12 +73,14 @@ pub struct WindowFunction {
 }
 
 impl WindowFunction {
-    /// `what` of the newest sample; `windows` span the lookback.
+    /// `what` of the newest sample; `windows` span the lookback. With `totals_only`, only counts and sums
+    /// of histograms matter.
     pub fn instant(
         runs: Arc<dyn ExecutionPlan>,
         grid: Grid,
         windows: Windows,
         what: OfNewest,
+        totals_only: bool,
     ) -> Arc<dyn ExecutionPlan> {
         let (function, kernel): (_, Arc<dyn RangeKernel>) = match what {
             OfNewest::Value => ("newest", Arc::new(Newest)),
@@ -92,6 +96,7 @@ impl WindowFunction {
             kernel: Kernel::Ready(kernel),
             cells,
             sides: 0,
+            totals_only,
             notes: Arc::default(),
             odd: Arc::default(),
             expects_counters: false,
@@ -115,6 +120,7 @@ impl WindowFunction {
             kernel: Kernel::Ready(Arc::new(Smooth)),
             cells: Cells::of(&runs),
             sides: 0,
+            totals_only: false,
             notes,
             odd: Arc::default(),
             expects_counters: false,
@@ -130,7 +136,8 @@ impl WindowFunction {
         call: RangeCall,
         sides: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Arc<dyn ExecutionPlan> {
-        let RangeCall { function, arguments, reach, notes, odd, expects_counters } = call;
+        let RangeCall { function, arguments, reach, totals_only, notes, odd, expects_counters } =
+            call;
         let cells = if function.gives_histograms() { Cells::of(&runs) } else { Cells::Floats };
         let operator = Self {
             name: "RangeFunctionExec",
@@ -140,6 +147,7 @@ impl WindowFunction {
             kernel: Kernel::WithArguments(function, arguments, reach),
             cells,
             sides: sides.len(),
+            totals_only,
             notes,
             odd,
             expects_counters,
@@ -158,6 +166,8 @@ pub struct RangeCall {
     pub arguments: Vec<Argument>,
     /// How far its samples reach beyond the range.
     pub reach: Option<Reach>,
+    /// Whether only counts and sums of histograms matter.
+    pub totals_only: bool,
     /// Where remarks go.
     pub notes: Arc<Notes>,
     /// Where what is odd with parameters goes.

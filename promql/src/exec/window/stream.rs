@@ -13,6 +13,7 @@ use crate::exec::notes::NoteTaker;
 use crate::exec::operator::Transform;
 use crate::exec::parameters;
 use crate::exec::runs::RunReader;
+use crate::functions::histogram::totals;
 use crate::functions::{
     RangeFunction, RangeKernel, Reach, Remark, Remarks, Samples, Scalar, Windows,
 };
@@ -27,6 +28,7 @@ pub(super) struct WindowStream {
     builder: GridBuilder,
     notes: NoteTaker,
     expects_counters: bool,
+    totals_only: bool,
     /// Where what is odd with the parameter goes.
     odd: NoteTaker,
     /// The parameter, if there is something odd with it at any step.
@@ -52,6 +54,7 @@ impl WindowStream {
             builder: GridBuilder::of(operator.grid, operator.cells),
             notes: NoteTaker::new(&operator.notes),
             expects_counters: operator.expects_counters,
+            totals_only: operator.totals_only,
             odd: NoteTaker::new(&operator.odd),
             odd_parameter: None,
             ready: VecDeque::new(),
@@ -75,7 +78,7 @@ impl WindowStream {
                 None => function.kernel(&scalars)?.into(),
             });
         }
-        let expects_counters = self.expects_counters;
+        let (expects_counters, totals_only) = (self.expects_counters, self.totals_only);
         let (odd, odd_parameter) = (&self.odd, self.odd_parameter.as_ref());
         let Self { windows, kernel: Some(kernel), reader, builder, notes, ready, .. } = self else {
             return Ok(());
@@ -83,7 +86,12 @@ impl WindowStream {
         let each = |series: u32, samples: &Samples<'_>| {
             let mut slots = builder.all_slots();
             let mut remarks = Remarks::default();
-            kernel.row(samples, windows, &mut slots, &mut remarks);
+            let totals = if totals_only { totals(samples.histograms) } else { Vec::new() };
+            let samples = match totals_only {
+                true => Samples { histograms: &totals, ..*samples },
+                false => *samples,
+            };
+            kernel.row(&samples, windows, &mut slots, &mut remarks);
             if expects_counters && slots.valid.contains(&true) {
                 remarks.add(Remark::PossibleNonCounter);
             }

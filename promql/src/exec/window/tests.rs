@@ -25,7 +25,7 @@ fn instant_vectors_look_back() {
     let instant = |what| {
         let runs = subquery(source(SAMPLES, &[input.clone()]), SAMPLES, false);
         let windows = Windows::new(GRID, 15, 0);
-        run(&WindowFunction::instant(runs, GRID, windows, what), GRID).unwrap()
+        run(&WindowFunction::instant(runs, GRID, windows, what, false), GRID).unwrap()
     };
     assert_eq!(
         instant(OfNewest::Value),
@@ -47,6 +47,7 @@ fn range_functions_take_parameters_of_each_step() {
         function,
         arguments: vec![Argument::Input(0)],
         reach: None,
+        totals_only: false,
         notes: Arc::default(),
         odd: Arc::default(),
         expects_counters: false,

@@ -21,6 +21,7 @@ mod reset;
 mod side;
 #[cfg(test)]
 mod tests;
+mod totals;
 mod trim;
 mod view;
 mod zero;
@@ -31,6 +32,7 @@ use engine::model::{CounterResetHint, Span, is_stale};
 
 pub use add::{Incompatible, Merged};
 pub use buckets::Bucket;
+pub use totals::totals;
 
 /// The schema of histograms with custom bounds (`histogram.CustomBucketsSchema`).
 pub const CUSTOM_BUCKETS: i32 = -53;
