@@ -1,8 +1,10 @@
 //! Answers of the engine, in the form in which they are judged.
 
 use engine::model::Labels;
-use promql::query::{QueryAnswer, QueryValue};
+use promql::functions::histogram::FloatHistogram;
+use promql::query::{MatrixSeries, QueryAnswer, QueryValue, SampleValue};
 
+use super::histogram::{Native, by_index};
 use super::script::Value;
 
 /// The value of an answer.
@@ -28,19 +30,40 @@ impl From<QueryAnswer> for Answer {
         let found = match answer.value {
             QueryValue::Scalar(_, value) => Found::Scalar(value),
             QueryValue::String(_, text) => Found::Text(text),
-            QueryValue::Vector(_, series) => Found::Vector(
-                series.into_iter().map(|(labels, value)| (labels, Value::Float(value))).collect(),
-            ),
-            QueryValue::Matrix(series) => Found::Matrix(
-                series
-                    .into_iter()
-                    .map(|series| {
-                        let values = series.values.into_iter().map(Value::Float);
-                        (series.labels, series.timestamps.into_iter().zip(values).collect())
-                    })
-                    .collect(),
-            ),
+            QueryValue::Vector(_, series) => {
+                let value = |value| match value {
+                    SampleValue::Float(value) => Value::Float(value),
+                    SampleValue::Histogram(histogram) => native(&histogram),
+                };
+                Found::Vector(
+                    series.into_iter().map(|(labels, sample)| (labels, value(sample))).collect(),
+                )
+            }
+            QueryValue::Matrix(series) => Found::Matrix(series.into_iter().map(points).collect()),
         };
         Self { found, warnings: answer.warnings, infos: answer.infos }
     }
+}
+
+fn points(series: MatrixSeries) -> (Labels, Vec<(i64, Value)>) {
+    let values = series.values.into_iter().map(Value::Float);
+    let mut points: Vec<(i64, Value)> = series.timestamps.into_iter().zip(values).collect();
+    points.extend(series.histograms.iter().map(|(ts, histogram)| (*ts, native(histogram))));
+    points.sort_by_key(|&(ts, _)| ts);
+    (series.labels, points)
+}
+
+fn native(histogram: &FloatHistogram) -> Value {
+    Value::Histogram(Box::new(Native {
+        schema: histogram.schema,
+        zero_threshold: histogram.zero_threshold,
+        zero_count: histogram.zero_count,
+        count: histogram.count,
+        sum: histogram.sum,
+        positive: by_index(&histogram.positive_spans, &histogram.positive_buckets),
+        negative: by_index(&histogram.negative_spans, &histogram.negative_buckets),
+        custom_values: histogram.custom_values.to_vec(),
+        hint: histogram.counter_reset_hint,
+        hint_written: false,
+    }))
 }

@@ -22,6 +22,9 @@ static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
             experimental_functions: true,
             fill_modifiers: true,
             unquoted_utf8_names: true,
+            delayed_name_removal: true,
+            type_and_unit_labels: false,
+            use_start_timestamps: true,
         },
         ..EngineSettings::default()
     })
