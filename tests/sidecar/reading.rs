@@ -8,7 +8,7 @@ use arrow::array::AsArray;
 use arrow::datatypes::{Float64Type, Int64Type, UInt32Type};
 use datafusion::execution::TaskContext;
 use engine::model::{Aggregates, Labels, MatchOp, Matcher, TimeRange};
-use engine::source::{Columns, Resolved, Select, SelectOptions, SeriesSource};
+use engine::source::{Columns, ReadLimits, Resolved, Select, SelectOptions, SeriesSource};
 use ingest::sidecar::{HttpConfig, Peer, Prometheus as Client, RemoteRead};
 use serde_json::Value;
 
@@ -252,7 +252,7 @@ async fn refusals_and_limits_are_errors() {
     let limited = SelectOptions { series_limit: 1, ..options() };
     let error = source.resolve(&select(metric()), &limited).await.expect_err("too many series");
     assert_eq!(error.kind(), engine::ErrorKind::ResourcesExhausted);
-    let limited = SelectOptions { samples_limit: 19, ..options() };
+    let limited = SelectOptions { limits: ReadLimits::new(19, u64::MAX), ..options() };
     let error = source.resolve(&select(metric()), &limited).await.expect_err("too many samples");
     assert_eq!(error.to_string(), "more than 19 samples are selected");
     assert_eq!(read(&source, &metric(), TimeRange::ALL).await.len(), 2);

@@ -10,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
 use engine::bucket::Bucket;
 use engine::catalog::CatalogSettings;
-use engine::source::{DedupFunc, FanoutSource, SelectOptions, SeriesSource};
+use engine::source::{DedupFunc, FanoutSource, ReadLimits, SelectOptions, SeriesSource};
 use flight::endpoints::discovery::Discovery;
 use flight::endpoints::endpoint::INFO_INTERVAL;
 use flight::endpoints::{Connections, Endpoints, WatchSettings};
@@ -385,7 +385,10 @@ impl QuerierArgs {
             replica_labels: self.replica_labels.clone(),
             partial_response: self.partial_response,
             series_limit: or_default(self.series_limit, built_in.series_limit),
-            samples_limit: or_default(self.samples_limit, built_in.samples_limit),
+            limits: ReadLimits::new(
+                or_default(self.samples_limit, built_in.limits.most_samples()),
+                built_in.limits.most_bytes(),
+            ),
             partitions: threads::count(),
             ..built_in
         };
@@ -471,7 +474,7 @@ mod tests {
         let given = ["--deduplication.func=penalty", "--store.limits.request-series=7"];
         let select = settings(&given).select;
         assert_eq!((select.dedup_func, select.series_limit), (DedupFunc::Penalty, 7));
-        assert_eq!(select.samples_limit, 500_000_000);
+        assert_eq!(select.limits.most_samples(), 500_000_000);
         for (flags, prefix) in [
             (&["--web.route-prefix=/a/"][..], "/a"),
             (&["--web.external-prefix=https://x/b/c"], "/b/c"),

@@ -285,7 +285,7 @@ impl Following {
         for run in &wave.reads {
             self.decoder.read(run, &mut read)?;
         }
-        self.plan.spend(read.samples())?;
+        self.plan.limits.spend_samples(read.samples())?;
         self.peak.set_max(self.decoder.memory() + wave.memory.size());
         let read = read.finish()?;
         let read = read.as_ref().map(Located::of).transpose()?;

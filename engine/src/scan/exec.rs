@@ -228,7 +228,7 @@ impl Scan {
 
     /// What the batch has so far.
     fn finish(&mut self) -> Result<Option<RecordBatch>> {
-        self.plan.spend(self.batch.samples())?;
+        self.plan.limits.spend_samples(self.batch.samples())?;
         self.peak.set_max(self.decoder.memory());
         let batch = self.batch.finish()?;
         if let Some(batch) = &batch {

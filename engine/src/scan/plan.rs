@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::cache::{BlockCache, OpenBlock};
 use super::files::{Filed, PlanFile, filed};
@@ -12,8 +11,8 @@ use crate::block::Run;
 use crate::bucket::Bucket;
 use crate::catalog::Catalog;
 use crate::model::TimeRange;
-use crate::source::{Columns, DedupFunc, Roster, Select, SelectOptions};
-use crate::{Error, ErrorKind, Result};
+use crate::source::{Columns, DedupFunc, ReadLimits, Roster, Select, SelectOptions};
+use crate::{Error, ErrorKind};
 
 /// One series in one block, as one replica has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +36,6 @@ pub(crate) struct ScanSettings {
     pub(crate) counter: bool,
     /// How replicas are made one; none if they are not.
     pub(crate) dedup: Option<DedupFunc>,
-    samples_limit: usize,
     partitions: usize,
 }
 
@@ -48,7 +46,6 @@ impl ScanSettings {
             columns: select.columns,
             counter: select.counter(),
             dedup: options.dedup.then_some(options.dedup_func),
-            samples_limit: options.samples_limit,
             partitions: options.partitions,
         }
     }
@@ -74,8 +71,8 @@ pub(crate) struct ScanPlan {
     /// One a partition.
     shelves: Vec<Arc<Shelf<f64>>>,
     catalog: Arc<Catalog>,
-    /// Shared by all parts of a plan.
-    samples_read: Arc<AtomicUsize>,
+    /// Shared by all plans of a query.
+    pub(crate) limits: ReadLimits,
 }
 
 /// The pieces of all series of a roster.
@@ -92,6 +89,7 @@ impl ScanPlan {
         cache: &BlockCache,
         catalog: Arc<Catalog>,
         settings: ScanSettings,
+        limits: ReadLimits,
         roster: &Roster,
         pieces: Pieces,
     ) -> Self {
@@ -115,7 +113,7 @@ impl ScanPlan {
             shelves: partitions.iter().map(|_| Arc::default()).collect(),
             partitions,
             catalog,
-            samples_read: Arc::default(),
+            limits,
         }
     }
 
@@ -143,7 +141,7 @@ impl ScanPlan {
             shelves: partitions.iter().map(|_| Arc::default()).collect(),
             partitions,
             catalog: Arc::clone(&self.catalog),
-            samples_read: Arc::clone(&self.samples_read),
+            limits: self.limits.clone(),
         }
     }
 
@@ -236,19 +234,6 @@ impl ScanPlan {
             Columns::Timestamps if self.has_histograms() => true,
             Columns::Timestamps => self.pieces(series).iter().any(|&p| self.may_be_stale(p)),
         }
-    }
-
-    /// Counts samples that were read against the query's limit.
-    pub(crate) fn spend(&self, samples: usize) -> Result<()> {
-        let before = self.samples_read.fetch_add(samples, Ordering::Relaxed);
-        let limit = self.settings.samples_limit;
-        if limit > 0 && before.saturating_add(samples) > limit {
-            return Err(Error::new(
-                ErrorKind::ResourcesExhausted,
-                format!("the query reads more than {limit} samples"),
-            ));
-        }
-        Ok(())
     }
 
     /// The error with its block's name; a block that is found damaged is set aside.

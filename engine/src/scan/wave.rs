@@ -203,6 +203,7 @@ async fn fetch_file(pages: &Pages, wanted: &[(u32, u32)]) -> Result<Vec<PageByte
         places.push((dictionary, ranges.len()));
         ranges.push(table.pages()[at].bytes.clone());
     }
+    plan.limits.spend_bytes(ranges.iter().map(|range| (range.end - range.start) as usize).sum())?;
     let parts = plan
         .bucket
         .get_ranges(reader.path(), &ranges)

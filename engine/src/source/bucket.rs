@@ -106,7 +106,14 @@ impl BucketSource {
         let limit = options.series_limit;
         let (roster, pieces) = resolve(selected, options.dropped(), wanted.range, limit)?;
         let settings = ScanSettings::new(wanted, options);
-        let plan = ScanPlan::new(&self.cache, Arc::clone(&self.catalog), settings, &roster, pieces);
+        let plan = ScanPlan::new(
+            &self.cache,
+            Arc::clone(&self.catalog),
+            settings,
+            options.limits.clone(),
+            &roster,
+            pieces,
+        );
         Ok((roster, Arc::new(plan), warnings))
     }
 

@@ -48,6 +48,7 @@ mod bucket;
 mod chunked;
 mod fanout;
 mod kept;
+mod limits;
 mod memory;
 mod metadata;
 mod parts;
@@ -73,6 +74,7 @@ pub use bucket::BucketSource;
 pub use chunked::{ChunkBuffer, ChunkedExec, ChunkedSeries, EncodedChunk, kept_parts};
 pub use fanout::{Child, Children, FanoutExec, FanoutSource};
 pub use kept::{KeptExec, keep};
+pub use limits::ReadLimits;
 pub use memory::MemorySource;
 pub use metadata::{BlockMetadata, Metadata, MetadataSource};
 pub use parts::{ChunkParts, Parts, ResolvedParts, RunParts, SourceParts};
@@ -176,8 +178,8 @@ pub struct SelectOptions {
     pub partial_response: bool,
     /// Most series a selector may match.
     pub series_limit: usize,
-    /// Most samples a query may read.
-    pub samples_limit: usize,
+    /// What the query may read.
+    pub limits: ReadLimits,
     /// How many partitions a plan may have.
     pub partitions: usize,
     /// Labels that are external labels of some source of the query. A source that may choose the
@@ -205,7 +207,7 @@ impl Default for SelectOptions {
             replica_labels: Vec::new(),
             partial_response: true,
             series_limit: 500_000,
-            samples_limit: 500_000_000,
+            limits: ReadLimits::default(),
             partitions: 2,
             trailing_labels: Vec::new(),
             source_matchers: Vec::new(),

@@ -11,7 +11,7 @@ use arrow_flight::{
 };
 use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
-use engine::source::{Select, SelectOptions, SeriesSource};
+use engine::source::{ReadLimits, Select, SelectOptions, SeriesSource};
 use engine::{Error, Result};
 use futures::StreamExt;
 use prost::Message;
@@ -84,7 +84,8 @@ impl RunsService {
         select.range = request::range(select.range.min, select.range.max, served);
         let limit = |own: usize, given: usize| if own == 0 { given } else { given.min(own) };
         options.series_limit = limit(self.settings.series_limit, options.series_limit);
-        options.samples_limit = limit(self.settings.samples_limit, options.samples_limit);
+        let samples = limit(self.settings.samples_limit, options.limits.most_samples());
+        options.limits = ReadLimits::new(samples, u64::MAX);
         options.partitions = self.settings.partitions;
         Ok(Answer {
             source: Arc::clone(&self.source),

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use engine::model::{Aggregates, Labels, MatchOp, Matcher, TimeRange};
 use engine::source::{
-    Columns, Listing, MemorySource, Resolved, Roster, Select, SelectOptions, SeriesSource,
-    StreamedExec, StreamedRuns, run_schema,
+    Columns, Listing, MemorySource, ReadLimits, Resolved, Roster, Select, SelectOptions,
+    SeriesSource, StreamedExec, StreamedRuns, run_schema,
 };
 use engine::{Error, ErrorKind, Result};
 use futures::stream::{self, BoxStream};
@@ -261,7 +261,7 @@ async fn an_answer_that_breaks_off_is_asked_for_over_storeapi() {
         (Lie::Endless, "more than 1000 samples"),
     ] {
         let there = node(Liar(lie, honest(2)), honest(2)).await;
-        let options = SelectOptions { samples_limit: 1_000, ..options(true) };
+        let options = SelectOptions { limits: ReadLimits::new(1_000, u64::MAX), ..options(true) };
         let resolved = there.resolve(&select("m|n"), &options).await.expect("the series are there");
         let error = read(&resolved).await.expect_err("the samples are not");
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{lie:?}: {error}");
@@ -389,7 +389,7 @@ fn a_ticket_says_all_of_a_selector() {
         replica_labels: vec!["replica".to_owned()],
         trailing_labels: vec!["cluster".to_owned()],
         series_limit: 3,
-        samples_limit: 4,
+        limits: ReadLimits::new(4, u64::MAX),
         ..SelectOptions::default()
     };
     let bytes = prost::Message::encode_to_vec(&ticket::ticket(&asked, &wanted));

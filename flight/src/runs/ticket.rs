@@ -1,7 +1,7 @@
 //! A selector and its options as a ticket.
 
 use engine::model::{Aggregate, Aggregates, TimeRange};
-use engine::source::{Columns, DedupFunc, Select, SelectOptions};
+use engine::source::{Columns, DedupFunc, ReadLimits, Select, SelectOptions};
 use prost::Message;
 use proto::stoa::RunsTicket;
 use proto::stoa::runs_ticket::Dedup;
@@ -33,7 +33,7 @@ pub(super) fn ticket(select: &Select, options: &SelectOptions) -> RunsTicket {
         trailing_labels: options.trailing_labels.clone(),
         partial_response: options.partial_response,
         series_limit: options.series_limit as u64,
-        samples_limit: options.samples_limit as u64,
+        samples_limit: options.limits.most_samples() as u64,
     }
 }
 
@@ -80,7 +80,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Select, SelectOptions), Status> {
         trailing_labels: ticket.trailing_labels,
         partial_response: ticket.partial_response,
         series_limit: limit(ticket.series_limit),
-        samples_limit: limit(ticket.samples_limit),
+        limits: ReadLimits::new(limit(ticket.samples_limit), u64::MAX),
         ..built_in
     };
     Ok((select, options))

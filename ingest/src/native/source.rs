@@ -96,11 +96,7 @@ impl NativeSource {
     ) -> Result<(Arc<Roster>, Arc<KeptChunks>)> {
         let roster = self.roster(selected.as_ref(), options)?;
         let samples: u64 = (0..roster.len()).map(|at| roster.samples(at)).sum();
-        if samples > options.samples_limit as u64 {
-            let message =
-                format!("about {samples} samples, the limit is {}", options.samples_limit);
-            return Err(Error::new(ErrorKind::ResourcesExhausted, message));
-        }
+        options.limits.spend_samples(usize::try_from(samples).unwrap_or(usize::MAX))?;
         let chunks = KeptChunks { selected, range, source: self.clone() };
         Ok((Arc::new(roster), Arc::new(chunks)))
     }

@@ -99,6 +99,7 @@ async fn fetch_file(plan: &ScanPlan, file: u32, rows: Vec<Range<u64>>) -> Result
     let reader = plan.files[file as usize].reader().ok_or_else(no_file)?;
     let (groups, ranges) = pages(reader.metadata(), &rows)
         .ok_or_else(|| Error::corrupt(format!("{}: no page has a row of a run", reader.path())))?;
+    plan.limits.spend_bytes(ranges.iter().map(|range| (range.end - range.start) as usize).sum())?;
     let parts = plan.bucket.get_ranges(reader.path(), &ranges).await?;
     for (range, bytes) in ranges.iter().zip(&parts) {
         reader.check(range.clone(), bytes)?;

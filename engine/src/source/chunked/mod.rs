@@ -102,7 +102,7 @@ impl ChunkBuffer {
     pub fn new(options: &SelectOptions, max_bytes: usize) -> Self {
         let limits = Limits {
             series: options.series_limit,
-            samples: options.samples_limit,
+            samples: options.limits.most_samples(),
             bytes: max_bytes,
         };
         Self { series: Vec::new(), bytes: 0, samples: 0, limits }
@@ -136,6 +136,11 @@ impl ChunkBuffer {
             return Err(exhausted("bytes", self.limits.bytes));
         }
         Ok(())
+    }
+
+    /// How many samples the chunks claim.
+    pub fn samples(&self) -> usize {
+        self.samples
     }
 
     /// Bytes held.

@@ -7,7 +7,7 @@ use crate::ErrorKind;
 use crate::chunk::{Encoding, Floats, Histograms};
 use crate::model::{Labels, TimeRange};
 use crate::source::tests::{Either, either, labels, metric, of_native, options, run};
-use crate::source::{Columns, DedupFunc, Select, SelectOptions, SeriesKind};
+use crate::source::{Columns, DedupFunc, ReadLimits, Select, SelectOptions, SeriesKind};
 
 use super::{ChunkBuffer, EncodedChunk};
 
@@ -117,7 +117,11 @@ async fn a_chunk_that_does_not_decode_names_its_series() {
 fn limits_hold_as_series_arrive() {
     let (chunk, ts, _) = written(Encoding::Xor, "xor-1.bin");
     let limited = |series_limit: usize, samples_limit: usize, bytes: usize| {
-        let limits = SelectOptions { series_limit, samples_limit, ..options(None) };
+        let limits = SelectOptions {
+            series_limit,
+            limits: ReadLimits::new(samples_limit, u64::MAX),
+            ..options(None)
+        };
         let mut buffer = ChunkBuffer::new(&limits, bytes);
         ["a", "b"]
             .iter()

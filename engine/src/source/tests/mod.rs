@@ -17,7 +17,8 @@ use self::fixture::{Fixture, Samples, TestBlock, bits, drain, matcher};
 pub(in crate::source) use self::fixture::{labels, metric, options, run};
 pub(in crate::source) use self::histograms::{Either, either, of_native};
 use super::{
-    Columns, DedupFunc, Extent, Parts, Resolved, Select, SelectOptions, SeriesSource, SourceParts,
+    Columns, DedupFunc, Extent, Parts, ReadLimits, Resolved, Select, SelectOptions, SeriesSource,
+    SourceParts,
 };
 use crate::ErrorKind;
 use crate::block::Block;
@@ -132,7 +133,7 @@ async fn parts_are_the_whole() {
     let whole = fixture.resolve(&wanted, &plain()).await;
     let whole = run(&whole).await.unwrap();
     let part = async |series: &[u32], limit: usize| {
-        let options = SelectOptions { samples_limit: limit, ..plain() };
+        let options = SelectOptions { limits: ReadLimits::new(limit, u64::MAX), ..plain() };
         let resolved = fixture.source.resolve_parts(&wanted, &options).await.unwrap();
         let [SourceParts { roster, samples }] = &resolved.sources[..] else { panic!("one source") };
         let Parts::Runs(parts) = samples else { panic!("blocks are read in parts") };
@@ -328,11 +329,12 @@ async fn limits_end_a_query() {
     let error = fixture.source.resolve(&select, &few).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ResourcesExhausted);
     assert!(error.message().contains("more than 19 series"), "{error}");
-    let few = SelectOptions { samples_limit: 4_799, ..plain() };
+    let few = SelectOptions { limits: ReadLimits::new(4_799, u64::MAX), ..plain() };
     let error = run(&fixture.resolve(&select, &few).await).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ResourcesExhausted);
     assert!(error.message().contains("more than 4799 samples"), "{error}");
-    let enough = SelectOptions { series_limit: 20, samples_limit: 4_800, ..plain() };
+    let enough =
+        SelectOptions { series_limit: 20, limits: ReadLimits::new(4_800, u64::MAX), ..plain() };
     assert_eq!(fixture.read(&select, &enough).await.len(), 20);
 }
 

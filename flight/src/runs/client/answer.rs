@@ -10,7 +10,8 @@ use arrow_flight::{FlightData, Ticket};
 use bytes::Bytes;
 use engine::model::TimeRange;
 use engine::source::{
-    Columns, Roster, Select, SelectOptions, StreamedRuns, histogram_run_schema, run_schema,
+    Columns, ReadLimits, Roster, Select, SelectOptions, StreamedRuns, histogram_run_schema,
+    run_schema,
 };
 use engine::{Error, ErrorKind, Result};
 use futures::stream::{BoxStream, try_unfold};
@@ -36,7 +37,7 @@ pub(super) struct Opening {
     ticket: Bytes,
     pub(super) range: TimeRange,
     pub(super) columns: Columns,
-    pub(super) samples_limit: usize,
+    limits: ReadLimits,
     series_limit: usize,
     /// Whether nothing may be missing.
     strict: bool,
@@ -67,7 +68,7 @@ impl Opening {
             ticket,
             range: select.range,
             columns: select.columns,
-            samples_limit: options.samples_limit,
+            limits: options.limits.clone(),
             series_limit: options.series_limit,
             strict: !options.partial_response,
         }
@@ -228,10 +229,14 @@ impl Reading {
         let bytes = message.data_body.len();
         let mut lease = opening.peer.settings.budget.lease();
         lease.grow(bytes).map_err(|what| opening.fault(what))?;
+        let before = check.samples();
         let batch = check.batch(message).map_err(|what| opening.fault(what))?;
-        if check.samples() > opening.samples_limit {
-            return Err(opening.too_many("samples", opening.samples_limit));
+        let most = opening.limits.most_samples();
+        if check.samples() > most {
+            return Err(opening.too_many("samples", most));
         }
+        opening.limits.spend_samples(check.samples() - before)?;
+        opening.limits.spend_bytes(bytes)?;
         Ok(Some((batch, Self::Open { stream, check })))
     }
 }

@@ -69,6 +69,8 @@ impl Frames<'_> {
             received.frame(frame)?;
         }
         let Received { buffer, warnings, lease, .. } = received;
+        options.limits.spend_samples(buffer.samples())?;
+        options.limits.spend_bytes(buffer.bytes())?;
         Ok(Answer { series: buffer.series(), warnings, lease })
     }
 

@@ -7,7 +7,7 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use engine::model::{Bounds, TimeRange};
-use engine::source::{SelectOptions, SeriesSource};
+use engine::source::{ReadLimits, SelectOptions, SeriesSource};
 use proto::hintspb::{LabelNamesRequestHints, LabelValuesRequestHints, SeriesRequestHints};
 use proto::thanos::store_server::{Store, StoreServer};
 use proto::thanos::{
@@ -103,7 +103,7 @@ impl StoreService {
             replica_labels: without,
             partial_response: !abort,
             series_limit: no_limit(self.settings.series_limit),
-            samples_limit: no_limit(self.settings.samples_limit),
+            limits: ReadLimits::new(no_limit(self.settings.samples_limit), u64::MAX),
             partitions: self.settings.partitions,
             ..SelectOptions::default()
         }
