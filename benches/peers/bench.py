@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Stoa beside a real Prometheus 3.16 on this machine, as Markdown.
 
-    bench.py [--sets S,M,L] [--only d01,d02] [--capture-minutes 15] [--keep-build]
+    bench.py [--sets S,M,L,N] [--only d01,d02] [--capture-minutes 15] [--keep-build]
 
-For each set of ../shared/bench: the blocks are uploaded to a FILESYSTEM bucket (conversion is
+For each set of ../shared/bench, and N, one of native histograms: the blocks are uploaded to a FILESYSTEM bucket (conversion is
 measured), then every query is asked of Prometheus (one replica's blocks, as it has no dedup), of
 Stoa over the same replica, and of Stoa over both replicas, deduplicated. Answers are compared
 first. Then the servers are asked one request each in turn; every repetition begins and ends one
@@ -83,7 +83,6 @@ def start_stoa(program, bucket, name, logs):
 
 def measure_set(name, stoa, prometheus, only):
     """The figures of a set: conversions, a row a query, memory."""
-    hours = prepare.SETS[name][1]
     blocks, logs = prepare.data_set(name), prepare.BENCH / "logs" / name
     logs.mkdir(parents=True, exist_ok=True)
     both = prepare.BENCH / f"{name}.bucket"
@@ -102,7 +101,7 @@ def measure_set(name, stoa, prometheus, only):
         if len(replicas) > 1:
             servers.append(start_stoa(stoa, both, "Stoa 2 replicas", logs))
         figures["queries"] = []
-        for row in queries.measure(servers, "Prometheus", "Stoa", hours, only):
+        for row in queries.measure(servers, "Prometheus", "Stoa", name, only):
             figures["queries"].append(row)
             print(f"{name} {table.line(row)}", file=sys.stderr, flush=True)
         figures["servers"] = {
@@ -129,7 +128,7 @@ def machine():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sets", default="S,M,L")
+    parser.add_argument("--sets", default="S,M,L,N")
     parser.add_argument("--only", default="", help="ids of queries that start with one of these, separated by commas")
     parser.add_argument("--capture-minutes", type=float, default=15, help="how long real exporters are captured, once")
     parser.add_argument("--keep-build", help="take this binary instead of building one")

@@ -167,11 +167,11 @@ def throughput(stores, client):
         )
 
 
-def asked(pairs, hours, only):
+def asked(pairs, set_name, only):
     yield "| query | answers | Thanos, CPU ms | Stoa, CPU ms | Stoa / Thanos | Thanos, ms | Stoa, ms | by penalty / Thanos |"
     yield "|---|--:|--:|--:|--:|--:|--:|--:|"
     ratios = []
-    for row in queries.measure(pairs, "Thanos", PENALTY, hours, only):
+    for row in queries.measure(pairs, "Thanos", PENALTY, set_name, only):
         if "failed" in row:
             yield f"| {row['query']} | failed: {row['failed'][:80]} | | | | | | |"
             continue
@@ -198,7 +198,7 @@ def main():
     stoa, prometheus = arguments.keep_build or prepare.stoa(), prepare.prometheus()
     logs = prepare.BENCH / "logs/endpoints"
     logs.mkdir(parents=True, exist_ok=True)
-    hours, blocks = prepare.SETS[arguments.set][1], prepare.data_set(arguments.set)
+    blocks = prepare.data_set(arguments.set)
     bucket, small = prepare.BENCH / f"{arguments.set}.bucket", prepare.BENCH / "S.bucket"
     bench.convert(stoa, blocks, bucket)
     bench.convert(stoa, prepare.data_set("S"), small)
@@ -216,7 +216,7 @@ def main():
             # The first call of all reads what every later one finds in memory.
             list(throughput(stores, thanos_client()))
             parts.append(throughput(stores, thanos_client()))
-            parts.append(asked(pairs, hours, [o for o in arguments.only.split(",") if o]))
+            parts.append(asked(pairs, arguments.set, [o for o in arguments.only.split(",") if o]))
             for part in parts:
                 for line in part:
                     print(line, flush=True)

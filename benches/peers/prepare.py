@@ -16,11 +16,14 @@ BENCH = CACHE / "bench"
 PROMETHEUS = "3.16.0"
 # The first sample of every set, unix seconds.
 START = 1790899200
+# The set of native histograms, of a generator of its own.
+NATIVE = "N"
 # A set's arguments for the generator, and its hours.
 SETS = {
     "S": (["-seed", "1", "-series", "1000", "-hours", "2", "-replicas", "1"], 2),
     "M": (["-seed", "1", "-series", "50000", "-hours", "2", "-replicas", "2"], 2),
     "L": (["-seed", "1", "-series", "10000", "-hours", "24", "-replicas", "2"], 24),
+    NATIVE: (["-series", "500"], 2),
 }
 
 
@@ -67,7 +70,10 @@ def data_set(name):
     """The folder of a set's blocks, generated if it is not there."""
     folder = BENCH / name
     if not folder.exists():
-        generator = go_build(SHARED / "bench/gen", ".", "gen")
+        if name == NATIVE:
+            generator = go_build(HERE / "programs", "./histograms", "histograms")
+        else:
+            generator = go_build(SHARED / "bench/gen", ".", "gen")
         half = BENCH / f"{name}.half"
         shutil.rmtree(half, ignore_errors=True)
         half.mkdir(parents=True)

@@ -21,10 +21,14 @@ TOLERANCE = 1e-12
 EXTERNAL = {"cluster", "replica"}
 
 
-def lines(hours, only):
-    for name, kind, span, step, expression in SHARED.load(prepare.SHARED / "bench/queries.txt"):
-        if SHARED.seconds(span) <= hours * 3600 and (not only or name.startswith(tuple(only))):
-            yield name, kind, SHARED.seconds(span), 15 if step == "-" else SHARED.seconds(step), expression
+def lines(set_name, only):
+    """The queries of a set: the shared ones and the further ones; those of native histograms where there are some."""
+    hours = prepare.SETS[set_name][1]
+    for folder in prepare.SHARED / "bench", prepare.HERE:
+        for name, kind, span, step, expression in SHARED.load(folder / "queries.txt"):
+            fits = SHARED.seconds(span) <= hours * 3600 and name.startswith("n") == (set_name == prepare.NATIVE)
+            if fits and (not only or name.startswith(tuple(only))):
+                yield name, kind, SHARED.seconds(span), 15 if step == "-" else SHARED.seconds(step), expression
 
 
 def path_of(kind, span, step, expression, end):
@@ -59,12 +63,12 @@ class Client:
         return took, body
 
 
-def measure(servers, reference, subject, hours, only):
+def measure(servers, reference, subject, set_name, only):
     """A row a query: answers of `reference` and `subject` compared first, then each server measured,
     one request each in turn; every repetition begins and ends one step earlier."""
     clients = {server.name: Client(server) for server in servers}
-    end = prepare.START + hours * 3600
-    for name, kind, span, step, expression in lines(hours, only):
+    end = prepare.START + prepare.SETS[set_name][1] * 3600
+    for name, kind, span, step, expression in lines(set_name, only):
         row = {"query": name, "servers": {}}
 
         def path(shift):

@@ -1,5 +1,10 @@
 """The report as Markdown."""
 
+import statistics
+
+# The first letters of the queries that are ours, not the shared ones.
+FURTHER = "jsolen"
+
 # CPU milliseconds that a query of L over both replicas took in Thanos 0.42 (store and querier), from
 # the shared baselines: same data, same queries, same kind of machine.
 THANOS_L = {"d01_sum_rate": 1734, "d02_histq": 3740, "d06_increase": 1220}
@@ -87,10 +92,25 @@ def of_a_set(figures):
             cells += [ratio(row["servers"]["Stoa 2 replicas"]["cpu_ms"], thanos) if thanos else ""]
         yield "| " + " | ".join(cells) + " |"
     yield ""
+    yield summary(figures["queries"])
+    yield ""
     yield "| server | ready after ms | RSS at start MiB | peak RSS MiB |"
     yield "|---|--:|--:|--:|"
     for name, s in figures["servers"].items():
         yield f"| {name} | {s['ready_ms']:.0f} | {s['rss_at_start_mib']:.0f} | {s['peak_rss_mib']:.0f} |"
+
+
+def summary(rows):
+    """How much less CPU Stoa takes than Prometheus, over the further queries and over all."""
+    further = [row for row in rows if row["query"][0] in FURTHER]
+    parts = []
+    for title, some in [("all queries", rows), ("the further ones", further)]:
+        faster = sorted(
+            r["servers"]["Prometheus"]["cpu_ms"] / max(r["servers"]["Stoa"]["cpu_ms"], 0.01) for r in some if "servers" in r and r["servers"]
+        )
+        if faster:
+            parts.append(f"{title}: {statistics.median(faster):.1f} times at the median, {faster[0]:.2f} at least")
+    return f"Prometheus' CPU by Stoa's, one replica; {'; '.join(parts)}."
 
 
 def markdown(report):

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use datafusion::execution::memory_pool::MemoryReservation;
 use engine::model::Labels;
 use engine::source::SelectOptions;
 
@@ -95,4 +96,14 @@ pub struct QueryAnswer {
     pub infos: Vec<String>,
     /// The physical plan with its metrics, as text (`EXPLAIN ANALYZE`).
     pub plan: Arc<str>,
+    /// The memory that the answer takes, until it is dropped.
+    pub memory: Option<Arc<MemoryReservation>>,
+}
+
+impl QueryAnswer {
+    /// An answer for which nothing was executed.
+    pub fn of(value: QueryValue) -> Self {
+        let (warnings, infos) = (Vec::new(), Vec::new());
+        Self { value, warnings, infos, plan: Arc::from(""), memory: None }
+    }
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod bucket_changes;
+mod limits;
 mod place;
 mod refusals;
 mod server;

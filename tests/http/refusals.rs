@@ -67,8 +67,7 @@ const CASES: &[Case] = &[
         "bad_data",
         r#"invalid parameter "query": 1:1: parse error: vector selector must contain at least one non-empty matcher"#,
     ),
-    // What is not there yet, and what fails while it runs.
-    ("query", &[("query", "rate(up[5m] anchored)"), ("time", T)], 422, "execution", "anchored"),
+    // What fails while it runs.
     ("query", &[("query", "up + on(job) up"), ("time", T)], 422, "execution", "many-to-many"),
     (
         "query",

@@ -6,6 +6,7 @@
 pub(crate) mod duration;
 pub(crate) mod endpoints;
 pub(crate) mod flags;
+pub(crate) mod limits;
 pub(crate) mod logging;
 pub(crate) mod objstore;
 pub(crate) mod selector;

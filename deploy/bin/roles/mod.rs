@@ -2,6 +2,7 @@
 
 mod blocks;
 pub(crate) mod demo;
+pub(crate) mod memory;
 pub(crate) mod query;
 mod serving;
 pub(crate) mod sidecar;

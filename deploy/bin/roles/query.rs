@@ -10,7 +10,7 @@ use anyhow::{Context, bail, ensure};
 use clap::ValueEnum;
 use engine::bucket::Bucket;
 use engine::catalog::CatalogSettings;
-use engine::source::{DedupFunc, FanoutSource, ReadLimits, SelectOptions, SeriesSource};
+use engine::source::{DedupFunc, FanoutSource, SelectOptions, SeriesSource};
 use flight::endpoints::discovery::Discovery;
 use flight::endpoints::endpoint::INFO_INTERVAL;
 use flight::endpoints::{Connections, Endpoints, WatchSettings};
@@ -31,6 +31,7 @@ use super::serving::{Listeners, Served, end_on_signals, store_services};
 use super::threads::{self, Threads};
 use crate::cli::duration;
 use crate::cli::endpoints::EndpointArgs;
+use crate::cli::limits::LimitArgs;
 use crate::cli::objstore::ObjstoreArgs;
 use crate::cli::server::ServerArgs;
 
@@ -102,10 +103,12 @@ pub(crate) struct QuerierArgs {
         value_parser = duration::parse
     )]
     metadata_default_range: Duration,
-    /// Most series that a selector may match; 0 is the built-in limit of 500,000.
+    #[command(flatten)]
+    limits: LimitArgs,
+    /// Most series that a selector or a StoreAPI request may match; 0 is 500,000 for a selector.
     #[arg(long = "store.limits.request-series", default_value = "0")]
     series_limit: usize,
-    /// Most samples that a query may read; 0 is the built-in limit of 500,000,000.
+    /// Most samples of a StoreAPI request, and of a query if that may read more; 0 is no limit.
     #[arg(long = "store.limits.request-samples", default_value = "0")]
     samples_limit: usize,
     /// Path under which API and page lie (default: the path of --web.external-prefix).
@@ -310,7 +313,7 @@ impl Parts {
         let grpc_metrics = GrpcMetrics::new(&mut registry);
         let querier = Querier::new(
             settings,
-            Engine::default(),
+            Engine::new(args.limits.engine()),
             source,
             readiness.clone(),
             runtime,
@@ -385,10 +388,7 @@ impl QuerierArgs {
             replica_labels: self.replica_labels.clone(),
             partial_response: self.partial_response,
             series_limit: or_default(self.series_limit, built_in.series_limit),
-            limits: ReadLimits::new(
-                or_default(self.samples_limit, built_in.limits.most_samples()),
-                built_in.limits.most_bytes(),
-            ),
+            limits: self.limits.reading(self.samples_limit),
             partitions: threads::count(),
             ..built_in
         };

@@ -224,7 +224,7 @@ async fn answer(
 ) -> Result<Response, ApiError> {
     let limit = request.limit;
     let (answer, timings) = querier.evaluate(request, shard(form)?).await?;
-    let QueryAnswer { mut value, mut warnings, infos, plan, .. } = answer;
+    let QueryAnswer { mut value, mut warnings, infos, plan, memory } = answer;
     if limit > 0 && truncate(&mut value, limit) && !warnings.iter().any(|w| w == TRUNCATED) {
         warnings.push(TRUNCATED.to_owned());
     }
@@ -245,7 +245,7 @@ async fn answer(
         extras.push(("analysis", analysis(&plan)));
     }
     let answer = Answer::with_extras(Payload::Query(value), &extras, &warnings, &infos);
-    Ok(respond(answer, &warnings))
+    Ok(respond(answer.holding(memory), &warnings))
 }
 
 fn truncate(value: &mut QueryValue, limit: usize) -> bool {

@@ -50,11 +50,13 @@ impl From<Frame> for QueryRangeResponse {
 /// The frames of an answer, made as they are sent: warnings in one, then the series, at last the
 /// statistics. A text has no frame, as in Thanos.
 pub(super) fn frames(answer: QueryAnswer, batch: usize) -> impl Iterator<Item = Frame> + Send {
-    let QueryAnswer { value, mut warnings, infos, .. } = answer;
+    let QueryAnswer { value, mut warnings, infos, memory, .. } = answer;
     warnings.extend(infos);
     let warnings = (!warnings.is_empty()).then(|| Frame::Warnings(warnings.join(", ")));
     let mut series = series(value);
     let series = std::iter::from_fn(move || {
+        // What is left of the answer is in memory until the last frame is made.
+        let _held = &memory;
         if batch <= 1 {
             return series.next().map(Frame::Series);
         }

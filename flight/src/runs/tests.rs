@@ -267,6 +267,7 @@ async fn an_answer_that_breaks_off_is_asked_for_over_storeapi() {
         assert_eq!(error.kind(), ErrorKind::Corrupt, "{lie:?}: {error}");
         assert!(error.to_string().contains(what), "{lie:?}: {error}");
         assert!(error.to_string().starts_with("127.0.0.1:"), "{lie:?}: {error}");
+        let options = SelectOptions { limits: options.limits.anew(), ..options };
         let again = there.resolve(&select("m|n"), &options).await.expect("StoreAPI answers");
         let expected = honest(2).resolve(&select("m|n"), &options).await.expect("it resolves");
         let expected = read(&expected).await.expect("samples");

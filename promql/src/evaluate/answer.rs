@@ -7,7 +7,7 @@ use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
-use engine::model::{Labels, is_stale};
+use engine::model::{Label, Labels, is_stale};
 use futures::StreamExt;
 
 use super::optimize::optimized;
@@ -20,7 +20,7 @@ use crate::functions::histogram::FloatHistogram;
 use crate::functions::range::boundaries;
 use crate::functions::{Reach, Samples, Windows};
 use crate::plan::{Node, Runs};
-use crate::query::{MatrixSeries, QueryValue, SampleValue};
+use crate::query::{MatrixSeries, QueryAnswer, QueryValue, SampleValue};
 
 /// Executes a plan for what its operators take note of.
 pub(super) async fn execute(
@@ -35,9 +35,10 @@ pub(super) async fn execute(
     Ok(())
 }
 
-/// The plan with its metrics.
-fn explained(plan: &dyn ExecutionPlan) -> Arc<str> {
-    DisplayableExecutionPlan::with_metrics(plan).indent(false).to_string().into()
+/// An answer with what is known after its plan has been executed.
+fn answer(value: QueryValue, plan: &dyn ExecutionPlan, memory: MemoryReservation) -> QueryAnswer {
+    let plan = DisplayableExecutionPlan::with_metrics(plan).indent(false).to_string().into();
+    QueryAnswer { plan, memory: Some(Arc::new(memory)), ..QueryAnswer::of(value) }
 }
 
 fn reservation(context: &TaskContext) -> MemoryReservation {
@@ -50,7 +51,7 @@ pub(super) async fn of_grid(
     kind: ValueType,
     is_range: bool,
     context: &Arc<TaskContext>,
-) -> Result<(QueryValue, Arc<str>)> {
+) -> Result<QueryAnswer> {
     let Node { plan, series, grid, ordered, .. } = node;
     let plan = optimized(single(plan), context.session_config().options())?;
     let memory = reservation(context);
@@ -90,13 +91,15 @@ pub(super) async fn of_grid(
         }
         _ => QueryValue::Vector(grid.start, found.into_iter().filter_map(only_sample).collect()),
     };
-    Ok((value, explained(plan.as_ref())))
+    Ok(answer(value, plan.as_ref(), memory))
 }
 
 /// Bytes of a series of the answer.
 fn bytes(series: &MatrixSeries) -> usize {
     let histograms = series.histograms.iter().map(|(_, histogram)| 8 + histogram.bytes());
-    series.values.len() * 16 + size_of::<MatrixSeries>() + histograms.sum::<usize>()
+    let labels = series.labels.len() * size_of::<Label>();
+    let points = series.values.len() * 16 + histograms.sum::<usize>();
+    points + labels + size_of::<MatrixSeries>()
 }
 
 /// The one sample of a series at one step.
@@ -116,7 +119,7 @@ pub(super) async fn matrix_of_runs(
     windows: Windows,
     reach: Option<Reach>,
     context: &Arc<TaskContext>,
-) -> Result<(QueryValue, Arc<str>)> {
+) -> Result<QueryAnswer> {
     let plan = optimized(single(runs.plan), context.session_config().options())?;
     let memory = reservation(context);
     let mut stream = plan.execute(0, Arc::clone(context))?;
@@ -157,7 +160,7 @@ pub(super) async fn matrix_of_runs(
     reader.finish(&mut each)?;
     drop(stream);
     found.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
-    Ok((QueryValue::Matrix(found), explained(plan.as_ref())))
+    Ok(answer(QueryValue::Matrix(found), plan.as_ref(), memory))
 }
 
 /// At most `limit` series, with a warning if some are cut off; 0 means all.

@@ -5,25 +5,24 @@ mod optimize;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
-use std::time::Instant;
-
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
 use datafusion::execution::config::SessionConfig;
 use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
-use engine::source::SeriesSource;
+use engine::source::{SelectOptions, SeriesSource};
 use engine::{Error, ErrorKind, Result};
+use std::sync::Arc;
+use std::time::Instant;
 
 use crate::ast::{Expr, ValueType};
 use crate::exec::fault::Fault;
 use crate::exec::grid::Grid;
 use crate::functions::{Reach, Windows};
 use crate::parse::{Features, Steps, parse};
-use crate::plan::{Node, Planner, Runs, Times, resolve};
+use crate::plan::{Budget, Node, Planner, Runs, Times, resolve};
 use crate::query::{Evaluation, QueryAnswer, QueryRequest, QueryValue};
-use crate::runtime::{ChildPool, QueryRuntime};
+use crate::runtime::{ChildPool, QueryRuntime, Stop};
 
 /// What all queries of a process share.
 #[derive(Debug, Clone)]
@@ -34,6 +33,8 @@ pub struct EngineSettings {
     pub memory_limit: usize,
     /// Memory of one query, in bytes.
     pub query_memory_limit: usize,
+    /// Most series that all selectors of a query may match together.
+    pub series_limit: usize,
     /// What queries may use of the language.
     pub features: Features,
 }
@@ -44,6 +45,7 @@ impl Default for EngineSettings {
             threads: std::thread::available_parallelism().map_or(2, usize::from),
             memory_limit: 4 << 30,
             query_memory_limit: 2 << 30,
+            series_limit: 1_000_000,
             features: Features::default(),
         }
     }
@@ -55,8 +57,6 @@ pub struct Engine {
     runtime: QueryRuntime,
     memory: Arc<dyn MemoryPool>,
     settings: EngineSettings,
-    /// The template of each query's context.
-    config: SessionConfig,
 }
 
 impl Default for Engine {
@@ -72,7 +72,6 @@ impl Engine {
             runtime: QueryRuntime::new(settings.threads),
             memory: Arc::new(GreedyMemoryPool::new(settings.memory_limit)),
             settings,
-            config: SessionConfig::new(),
         }
     }
 
@@ -94,29 +93,33 @@ impl Engine {
         request: QueryRequest,
         source: Arc<dyn SeriesSource>,
     ) -> Result<QueryAnswer> {
-        let pool = ChildPool::new(Arc::clone(&self.memory), self.settings.query_memory_limit);
-        let context = self.context(Arc::new(pool))?;
-        let (timeout, features) = (request.timeout, self.settings.features);
-        let work = async move {
-            let began = Instant::now();
-            let evaluated = answer_without_damage(request, features, source, context);
-            match tokio::time::timeout(timeout, evaluated).await {
-                // A query that never has to wait is not stopped, and may be late all the same.
-                Ok(answer) if began.elapsed() <= timeout => answer,
-                _ => {
-                    let text = "query timed out in expression evaluation";
-                    Err(Error::new(ErrorKind::Timeout, text))
-                }
-            }
+        let stop = Stop::default();
+        let _stop = stop.on_drop();
+        let evaluation = Running {
+            features: self.settings.features,
+            series_limit: self.settings.series_limit,
+            source,
+            context: self.context(&stop)?,
+            stop,
         };
-        self.runtime.run(work).await
+        let (began, timeout) = (Instant::now(), request.timeout);
+        let work = self.runtime.run(evaluation.answer_without_damage(request));
+        match tokio::time::timeout(timeout, work).await {
+            // The timer is coarser than a timeout may be.
+            Ok(answer) if began.elapsed() <= timeout => answer,
+            _ => {
+                let text = "query timed out in expression evaluation";
+                Err(Error::new(ErrorKind::Timeout, text))
+            }
+        }
     }
 
-    fn context(&self, pool: Arc<dyn MemoryPool>) -> Result<Arc<TaskContext>> {
+    fn context(&self, stop: &Stop) -> Result<Arc<TaskContext>> {
+        let pool = ChildPool::new(Arc::clone(&self.memory), self.settings.query_memory_limit);
         let runtime: Arc<RuntimeEnv> =
-            RuntimeEnvBuilder::new().with_memory_pool(pool).build_arc()?;
-        let context =
-            TaskContext::default().with_session_config(self.config.clone()).with_runtime(runtime);
+            RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc()?;
+        let config = SessionConfig::new().with_extension(Arc::new(stop.clone()));
+        let context = TaskContext::default().with_session_config(config).with_runtime(runtime);
         Ok(Arc::new(context))
     }
 }
@@ -128,74 +131,78 @@ fn millis(duration: std::time::Duration) -> i64 {
 /// How often a query is begun anew.
 const ATTEMPTS: usize = 16;
 
-/// Evaluates the query; if stored samples turn out damaged, once more, provided that a partial
-/// answer is wanted: the source has set the block aside then, and names it in its warnings.
-async fn answer_without_damage(
-    request: QueryRequest,
+/// What a query runs with.
+struct Running {
     features: Features,
+    series_limit: usize,
     source: Arc<dyn SeriesSource>,
     context: Arc<TaskContext>,
-) -> Result<QueryAnswer> {
-    let mut attempt = 1;
-    loop {
-        let (source, context) = (Arc::clone(&source), Arc::clone(&context));
-        match evaluate(request.clone(), features, source, context).await {
-            Err(error)
-                if error.kind() == ErrorKind::Corrupt
-                    && request.select.partial_response
-                    && attempt < ATTEMPTS =>
-            {
-                attempt += 1;
-            }
-            answer => return answer,
-        }
-    }
+    stop: Stop,
 }
 
-async fn evaluate(
-    request: QueryRequest,
-    features: Features,
-    source: Arc<dyn SeriesSource>,
-    context: Arc<TaskContext>,
-) -> Result<QueryAnswer> {
-    let steps = match request.evaluation {
-        Evaluation::Instant { .. } => Steps::default(),
-        Evaluation::Range { start, end, step } => Steps { step, range: end.saturating_sub(start) },
-    };
-    let expr = parse(&request.query, features, steps)?;
-    let kind = expr.value_type();
-    let is_range = matches!(request.evaluation, Evaluation::Range { .. });
-    if is_range && matches!(kind, ValueType::Range | ValueType::Text) {
-        return Err(Error::invalid(format!(
-            "invalid expression type {:?} for range query, must be Scalar or instant Vector",
-            kind.to_string()
-        )));
-    }
-    let (times, grid) = Times::new(
-        request.evaluation,
-        millis(request.lookback),
-        millis(request.default_subquery_step),
-        millis(request.max_resolution),
-    )?;
-    if let Expr::Text(text) = expr {
-        let value = QueryValue::String(times.start, text);
-        let (warnings, infos) = (Vec::new(), Vec::new());
-        return Ok(QueryAnswer { value, warnings, infos, plan: Arc::from("") });
-    }
-    let selectors = resolve(&expr, &times, grid, source.as_ref(), &request.select).await?;
-    let mut planner = Planner::new(times, features, &selectors);
-    let planned = plan(&mut planner, &expr, grid, &context).await?;
-    let executed = match planned {
-        Planned::Runs(runs, windows, reach) => {
-            answer::matrix_of_runs(runs, windows, reach, &context).await
+impl Running {
+    /// Evaluates the query; if stored samples turn out damaged, once more, provided that a partial
+    /// answer is wanted: the source has set the block aside then, and names it in its warnings.
+    async fn answer_without_damage(self, request: QueryRequest) -> Result<QueryAnswer> {
+        let mut attempt = 1;
+        loop {
+            match self.evaluate(&request).await {
+                Err(error)
+                    if error.kind() == ErrorKind::Corrupt
+                        && request.select.partial_response
+                        && attempt < ATTEMPTS =>
+                {
+                    attempt += 1;
+                }
+                answer => return answer,
+            }
         }
-        Planned::Grid(node) => answer::of_grid(node, kind, is_range, &context).await,
-    };
-    let (value, plan) = executed.map_err(|error| query_error(error, &planner))?;
-    let (mut warnings, infos) = planner.annotations(&request.query);
-    warnings.splice(0..0, selectors.warnings());
-    let value = answer::limited(value, request.limit, &mut warnings);
-    Ok(QueryAnswer { value, warnings, infos, plan })
+    }
+
+    async fn evaluate(&self, request: &QueryRequest) -> Result<QueryAnswer> {
+        let steps = match request.evaluation {
+            Evaluation::Instant { .. } => Steps::default(),
+            Evaluation::Range { start, end, step } => {
+                Steps { step, range: end.saturating_sub(start) }
+            }
+        };
+        let expr = parse(&request.query, self.features, steps)?;
+        let kind = expr.value_type();
+        let is_range = matches!(request.evaluation, Evaluation::Range { .. });
+        if is_range && matches!(kind, ValueType::Range | ValueType::Text) {
+            return Err(Error::invalid(format!(
+                "invalid expression type {:?} for range query, must be Scalar or instant Vector",
+                kind.to_string()
+            )));
+        }
+        let (times, grid) = Times::new(
+            request.evaluation,
+            millis(request.lookback),
+            millis(request.default_subquery_step),
+            millis(request.max_resolution),
+        )?;
+        if let Expr::Text(text) = expr {
+            return Ok(QueryAnswer::of(QueryValue::String(times.start, text)));
+        }
+        let (context, source) = (&self.context, self.source.as_ref());
+        let select =
+            SelectOptions { limits: request.select.limits.anew(), ..request.select.clone() };
+        let budget = Budget::new(context, self.stop.clone(), self.series_limit);
+        let selectors = resolve(&expr, &times, grid, source, &select, &budget).await?;
+        let mut planner = Planner::new(times, self.features, &selectors, &budget);
+        let planned = plan(&mut planner, &expr, grid, context).await?;
+        let executed = match planned {
+            Planned::Runs(runs, windows, reach) => {
+                answer::matrix_of_runs(runs, windows, reach, context).await
+            }
+            Planned::Grid(node) => answer::of_grid(node, kind, is_range, context).await,
+        };
+        let mut answer = executed.map_err(|error| query_error(error, &planner))?;
+        (answer.warnings, answer.infos) = planner.annotations(&request.query);
+        answer.warnings.splice(0..0, selectors.warnings());
+        answer.value = answer::limited(answer.value, request.limit, &mut answer.warnings);
+        Ok(answer)
+    }
 }
 
 enum Planned {

@@ -38,6 +38,7 @@ use datafusion::physical_plan::{
 use futures::{Stream, StreamExt};
 
 use super::share::ShareExec;
+use crate::runtime::Stop;
 
 /// What an operator is; its work is done by the [`Transform`]s it makes.
 pub trait Operator: fmt::Debug + Send + Sync + 'static {
@@ -70,6 +71,10 @@ pub trait Transform: Send {
 
     /// A batch that is ready, if any. Called after each `push` and `end` until it gives none.
     fn take(&mut self) -> Result<Option<RecordBatch>>;
+
+    /// Takes what says whether anybody still waits, before anything else: for work on one row that may
+    /// take long. Between batches the frame looks by itself.
+    fn watch(&mut self, _stop: &Stop) {}
 
     /// Bytes of state that grow with the input; accounted to the query's memory pool.
     fn held(&self) -> usize {
@@ -198,11 +203,15 @@ impl ExecutionPlan for OperatorExec {
             input.execute(if side { 0 } else { partition }, Arc::clone(&context))
         });
         let consumer = MemoryConsumer::new(format!("{}[{partition}]", self.operator.name()));
+        let stop = context.session_config().get_extension::<Stop>().unwrap_or_default();
+        let mut transform = self.operator.transform(partition)?;
+        transform.watch(&stop);
         Ok(Box::pin(OperatorStream {
             schema: self.operator.schema(),
             inputs: inputs.collect::<Result<_>>()?,
             at: 0,
-            transform: self.operator.transform(partition)?,
+            transform,
+            stop,
             drained: false,
             metrics: BaselineMetrics::new(&self.metrics, partition),
             peak: MetricBuilder::new(&self.metrics).peak_memory_usage("peak_memory", partition),
@@ -222,6 +231,7 @@ struct OperatorStream {
     /// The input that is being read; all before it have ended.
     at: usize,
     transform: Box<dyn Transform>,
+    stop: Arc<Stop>,
     /// Whether the transform gave no batch when asked last.
     drained: bool,
     metrics: BaselineMetrics,
@@ -255,6 +265,7 @@ impl OperatorStream {
                 self.memory.free();
                 return Poll::Ready(None);
             };
+            self.stop.check()?;
             let next = futures::ready!(input.poll_next_unpin(context));
             let timer = self.metrics.elapsed_compute().clone();
             let _timer = timer.timer();

@@ -57,6 +57,31 @@ impl RangeKernel for NewestTimestamp {
     }
 }
 
+/// The newest sample's time in seconds as an info series has it: NaN where it is a histogram.
+#[derive(Debug, Clone, Copy)]
+pub struct NewestFloatTimestamp;
+
+impl RangeKernel for NewestFloatTimestamp {
+    fn row(
+        &self,
+        samples: &Samples<'_>,
+        windows: &Windows,
+        slots: &mut Slots<'_>,
+        remarks: &mut Remarks,
+    ) {
+        if samples.histogram_ts.is_empty() {
+            return NewestTimestamp.row(samples, windows, slots, remarks);
+        }
+        newest_of_any(samples, windows, slots, |slots, k, found| {
+            let time = match found {
+                Found::Float(at) => samples.ts[at] as f64 / 1000.0,
+                Found::Histogram(_) => f64::NAN,
+            };
+            slots.set(k, Some(time));
+        });
+    }
+}
+
 /// The newest sample's start timestamp in seconds, 0 where it is unknown: `start_timestamp()` of a
 /// bare selector.
 #[derive(Debug, Clone, Copy)]
@@ -113,8 +138,8 @@ fn newest_of_any(
     slots: &mut Slots<'_>,
     mut cell: impl FnMut(&mut Slots<'_>, usize, Found),
 ) {
-    let mut floats = Vec::with_capacity(windows.len());
-    windows.visit_ends(samples.ts, |_, end| floats.push(end.checked_sub(1)));
+    let mut floats = vec![None; windows.len()];
+    windows.visit_ends(samples.ts, |k, end| floats[k] = end.checked_sub(1));
     windows.visit_ends(samples.histogram_ts, |k, end| {
         let (float, histogram) = (floats[k], end.checked_sub(1));
         let time = |ts: &[i64], at: Option<usize>| at.map_or(i64::MIN, |at| ts[at]);

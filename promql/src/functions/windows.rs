@@ -13,6 +13,8 @@ use crate::exec::grid::Grid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Windows {
     grid: Grid,
+    /// The first step that is visited.
+    first: usize,
     first_end: i64,
     end_step: i64,
     range: i64,
@@ -22,12 +24,18 @@ impl Windows {
     /// Windows of `range` ms that end `offset` ms before each step (negative: after it).
     pub fn new(grid: Grid, range: i64, offset: i64) -> Self {
         let first_end = grid.start.saturating_sub(offset);
-        Self { grid, first_end, end_step: grid.step, range }
+        Self { grid, first: 0, first_end, end_step: grid.step, range }
     }
 
     /// Windows of `range` ms that all end `offset` ms before `at`.
     pub fn fixed(grid: Grid, range: i64, offset: i64, at: i64) -> Self {
-        Self { grid, first_end: at.saturating_sub(offset), end_step: 0, range }
+        Self { grid, first: 0, first_end: at.saturating_sub(offset), end_step: 0, range }
+    }
+
+    /// The same windows, of which only those of `steps` are visited; they keep their numbers.
+    pub fn part(&self, steps: Range<usize>) -> Self {
+        let grid = Grid { steps: steps.end.min(self.grid.steps), ..self.grid };
+        Self { grid, first: steps.start, ..*self }
     }
 
     /// The same windows, `before` ms longer at their beginning and `after` ms at their end.
@@ -85,7 +93,7 @@ impl Windows {
     #[inline(always)]
     pub(crate) fn visit(&self, ts: &[i64], mut visit: impl FnMut(usize, Range<usize>)) {
         let (mut low, mut high) = (Edge::default(), Edge::default());
-        for k in 0..self.grid.steps {
+        for k in self.first..self.grid.steps {
             let end = self.end(k);
             low.advance(ts, end.saturating_sub(self.range));
             high.advance(ts, end);
@@ -97,7 +105,7 @@ impl Windows {
     #[inline(always)]
     pub(crate) fn visit_ends(&self, ts: &[i64], mut visit: impl FnMut(usize, usize)) {
         let mut high = Edge::default();
-        for k in 0..self.grid.steps {
+        for k in self.first..self.grid.steps {
             high.advance(ts, self.end(k));
             visit(k, high.at);
         }
@@ -166,6 +174,18 @@ mod tests {
         assert_eq!(ranges(&Windows::new(steps, 15, 30), &ts), [2..3, 3..4, 4..5]);
         assert_eq!(ranges(&Windows::fixed(steps, 30, 15, 45), &ts), [1..3, 1..3, 1..3]);
         assert_eq!(ranges(&Windows::new(steps, 0, 0), &ts), [5..5, 6..6, 7..7]);
+    }
+
+    #[test]
+    fn parts_are_visited_under_the_same_numbers() {
+        let ts: Vec<i64> = (0..10).map(|i| i * 15).collect();
+        let windows = Windows::new(Grid { start: 60, step: 15, steps: 5 }, 60, 0);
+        let mut found = Vec::new();
+        for part in [0..2, 2..3, 3..9] {
+            windows.part(part).visit(&ts, |k, range| found.push((k, range)));
+        }
+        let whole: Vec<_> = ranges(&windows, &ts).into_iter().enumerate().collect();
+        assert_eq!(found, whole);
     }
 
     #[test]

@@ -23,7 +23,7 @@ const MAX_CHOICES: usize = 10_000;
 impl Planner<'_> {
     pub(super) fn info(&mut self, base: &Expr, infos: &Selector, grid: Grid) -> Result<Node> {
         let base = self.plan(base, grid)?;
-        let info_node = self.instant(infos, OfNewest::Timestamp, grid);
+        let info_node = self.instant(infos, OfNewest::FloatTimestamp, grid);
         let operation = self.operations.len() as u32;
         let Planned { table, labels, source } =
             choices(&base.series, &info_node.series, infos, operation)?;

@@ -12,6 +12,7 @@ mod aggregate;
 mod annotations;
 mod axis;
 mod binary;
+mod budget;
 mod call;
 mod downsampling;
 mod fault;
@@ -47,6 +48,7 @@ use crate::exec::window::{OfNewest, WindowFunction};
 use crate::parse::Features;
 
 pub(crate) use axis::Times;
+pub(crate) use budget::Budget;
 pub(crate) use selectors::{Selectors, resolve};
 pub(crate) use series::SeriesSet;
 
@@ -101,6 +103,7 @@ pub(crate) struct Planner<'a> {
     times: Times,
     features: Features,
     selectors: &'a Selectors,
+    budget: &'a Budget,
     operations: Vec<Operation>,
     annotations: Annotations,
     /// The `count_values` that have been executed, by the address of their node.
@@ -110,11 +113,17 @@ pub(crate) struct Planner<'a> {
 
 impl<'a> Planner<'a> {
     /// A planner for one tree.
-    pub(crate) fn new(times: Times, features: Features, selectors: &'a Selectors) -> Self {
+    pub(crate) fn new(
+        times: Times,
+        features: Features,
+        selectors: &'a Selectors,
+        budget: &'a Budget,
+    ) -> Self {
         Self {
             times,
             features,
             selectors,
+            budget,
             operations: Vec::new(),
             annotations: Annotations::default(),
             counted: HashMap::new(),
@@ -154,6 +163,12 @@ impl<'a> Planner<'a> {
 impl Planner<'_> {
     /// Plans a scalar or instant vector on `grid`.
     pub(crate) fn plan(&mut self, expr: &Expr, grid: Grid) -> Result<Node> {
+        let mut node = self.node(expr, grid)?;
+        self.budget.spend(&mut node.series)?;
+        Ok(node)
+    }
+
+    fn node(&mut self, expr: &Expr, grid: Grid) -> Result<Node> {
         if let Some(value) = invariant::constant(expr, &self.times) {
             return Ok(scalar_node(ScalarSource::Constant(value), grid));
         }

@@ -10,6 +10,7 @@ use engine::source::{Columns, Resolved, Roster, Select, SelectOptions, SeriesSou
 use futures::future::try_join_all;
 
 use super::axis::Times;
+use super::budget::Budget;
 use super::downsampling;
 use super::invariant::is_invariant;
 use crate::ast::{AggregateOp, BinaryOp, Call, Expr, Selector};
@@ -44,13 +45,17 @@ impl Selectors {
     }
 }
 
-/// Resolves the selectors of `expr`, equal ones once, all at the same time.
+/// How many selectors are resolved at the same time.
+const AT_ONCE: usize = 16;
+
+/// Resolves the selectors of `expr`, equal ones once, many at the same time.
 pub(crate) async fn resolve(
     expr: &Expr,
     times: &Times,
     grid: Grid,
     source: &dyn SeriesSource,
     options: &SelectOptions,
+    budget: &Budget,
 ) -> Result<Selectors> {
     let mut found = Vec::new();
     let at = Evaluated { grid, times: TimeRange::new(grid.start, grid.end()) };
@@ -65,13 +70,20 @@ pub(crate) async fn resolve(
             selects.push(select);
         }
     }
-    let resolved = try_join_all(selects.iter().map(|select| async move {
-        if select.range.is_empty() {
-            return Ok(nothing());
+    let (mut resolved, mut series) = (Vec::with_capacity(selects.len()), 0);
+    for some in selects.chunks(AT_ONCE) {
+        let resolving = try_join_all(some.iter().map(|select| async move {
+            if select.range.is_empty() {
+                return Ok(nothing());
+            }
+            source.resolve(select, options).await
+        }));
+        for next in resolving.await? {
+            series = budget.select(series, &next.roster)?;
+            resolved.push(next);
         }
-        source.resolve(select, options).await
-    }));
-    Ok(Selectors { of_selector, resolved: resolved.await? })
+    }
+    Ok(Selectors { of_selector, resolved })
 }
 
 fn nothing() -> Resolved {

@@ -17,6 +17,8 @@ pub(crate) struct SeriesSet {
     roster: Arc<Roster>,
     /// Whether [`METADATA`] is left out.
     nameless: bool,
+    /// Bytes that were made for these series and that no [`Budget`](super::budget::Budget) has counted.
+    made: usize,
 }
 
 /// Series put into classes by some of their labels.
@@ -31,23 +33,30 @@ pub(crate) struct Classes {
 impl SeriesSet {
     /// The series of a selector.
     pub(crate) fn from_roster(roster: Arc<Roster>) -> Self {
-        Self { roster, nameless: false }
+        Self { roster, nameless: false, made: 0 }
     }
 
     /// Series with the given labels.
     pub(crate) fn from_labels(labels: &[Labels]) -> Self {
         let mut builder = RosterBuilder::new(Vec::new());
-        let table = builder.add_table(Arc::new(LabelTable::from_labels(labels)));
+        let table = LabelTable::from_labels(labels);
+        let made = table.memory_size();
+        let table = builder.add_table(Arc::new(table));
         let external = builder.add_external(&Labels::empty());
         for row in 0..labels.len() {
             builder.push(table, row as u32, external, SeriesKind::Float, 0);
         }
-        Self::from_roster(Arc::new(builder.build()))
+        Self { made, ..Self::from_roster(Arc::new(builder.build())) }
     }
 
     /// One series with the given labels.
     pub(crate) fn one(labels: Labels) -> Self {
         Self::from_labels(&[labels])
+    }
+
+    /// The bytes that were made for these series, asked for once.
+    pub(crate) fn take_made(&mut self) -> usize {
+        std::mem::take(&mut self.made)
     }
 
     /// How many series there are.
@@ -108,7 +117,7 @@ impl SeriesSet {
     /// The same series without [`METADATA`]; and, if some of them are then equal, for each series
     /// the number of its result.
     pub(crate) fn without_name(&self) -> (Self, Option<Vec<u32>>) {
-        let nameless = Self { roster: Arc::clone(&self.roster), nameless: true };
+        let nameless = Self { nameless: true, ..self.clone() };
         if self.nameless || METADATA.iter().all(|name| constant(&self.column(name).0)) {
             return (nameless, None);
         }

@@ -1,6 +1,7 @@
 //! Where queries run: their own threads, apart from I/O and servers, and their own memory.
 
 mod pool;
+mod stop;
 
 use std::future::Future;
 use std::sync::OnceLock;
@@ -10,6 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
 pub(crate) use pool::ChildPool;
+pub(crate) use stop::Stop;
 
 /// Stack of a query thread. Plans are as deep as expressions, which [`crate::parse`] limits, and
 /// are walked and polled by recursion. Only what is touched becomes memory.

@@ -189,12 +189,20 @@ impl Merging {
         let series = self.next as u32;
         if self.plan.counter && pieces.iter().any(Piece::is_downsampled) {
             // Totals of counters are floats, and only they are asked for with counters.
-            let before = self.rows.ts.len();
+            let Rows { ts, values, .. } = &mut self.rows;
+            let before = ts.len();
             totals::read(self.plan.dedup, &mut pieces, self.plan.range, |t, value| {
-                self.rows.ts.push(t);
-                self.rows.values.push(value);
+                ts.push(t);
+                values.push(value);
             });
-            self.rows.close(series, self.rows.ts.len() - before, true);
+            match &mut self.runs {
+                Some(runs) => {
+                    runs.floats(series, ts, values);
+                    ts.clear();
+                    values.clear();
+                }
+                None => self.rows.close(series, self.rows.ts.len() - before, true),
+            }
             return Ok(());
         }
         if self.plan.whole_chunks {

@@ -149,7 +149,7 @@ async fn parts_are_the_whole() {
     };
     let backwards: Vec<u32> = (0..20).rev().chain(20..40).collect();
     for order in [(0..40).collect::<Vec<u32>>(), backwards] {
-        let found = part(&order, 0).await.unwrap();
+        let found = part(&order, usize::MAX).await.unwrap();
         let expected: Vec<_> = order.iter().map(|&at| whole[at as usize].clone()).collect();
         assert_eq!(found, expected);
     }
@@ -336,6 +336,11 @@ async fn limits_end_a_query() {
     let enough =
         SelectOptions { series_limit: 20, limits: ReadLimits::new(4_800, u64::MAX), ..plain() };
     assert_eq!(fixture.read(&select, &enough).await.len(), 20);
+    let error = run(&fixture.resolve(&select, &enough).await).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ResourcesExhausted, "the same query has read them already");
+    let few = SelectOptions { limits: ReadLimits::new(usize::MAX, 100), ..plain() };
+    let error = run(&fixture.resolve(&select, &few).await).await.unwrap_err();
+    assert!(error.message().contains("more than 100 bytes"), "{error}");
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! A whole answer: `{"status":"success","data":…,"warnings":[…],"infos":[…]}`, made in chunks, so
 //! that a large matrix is never in memory a second time as text.
 
+use std::sync::Arc;
+
+use datafusion::execution::memory_pool::MemoryReservation;
 use engine::model::Labels;
 use promql::functions::histogram::FloatHistogram;
 use promql::query::{MatrixSeries, QueryValue, SampleValue};
@@ -39,6 +42,8 @@ pub struct Answer {
     item: usize,
     /// The next point inside the item; only series of a matrix are cut inside.
     point: usize,
+    /// The memory of the payload, held until all is written.
+    memory: Option<Arc<MemoryReservation>>,
 }
 
 impl Answer {
@@ -65,7 +70,13 @@ impl Answer {
         push_annotations(&mut tail, "warnings", "warning", warnings);
         push_annotations(&mut tail, "infos", "info", infos);
         tail.push(b'}');
-        Self { payload, tail, started: false, item: 0, point: 0 }
+        Self { payload, tail, started: false, item: 0, point: 0, memory: None }
+    }
+
+    /// The same, holding the memory that its payload takes.
+    #[must_use]
+    pub fn holding(self, memory: Option<Arc<MemoryReservation>>) -> Self {
+        Self { memory, ..self }
     }
 
     /// Appends the next chunk, [`CHUNK_BYTES`] or a little more, to `out`. Returns whether there is
@@ -94,6 +105,7 @@ impl Answer {
             out.push(b']');
         }
         out.append(&mut self.tail);
+        drop(self.memory.take());
         false
     }
 

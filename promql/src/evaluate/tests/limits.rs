@@ -95,6 +95,111 @@ async fn a_query_ends_when_nobody_waits_for_it() {
     assert!(source.left.load(Ordering::SeqCst));
 }
 
+/// A source that notes when no query has it any more.
+#[derive(Debug)]
+struct Held(MemorySource, Arc<tokio::sync::Notify>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.1.notify_one();
+    }
+}
+
+#[async_trait]
+impl SeriesSource for Held {
+    async fn resolve(&self, select: &Select, options: &SelectOptions) -> Result<Resolved> {
+        self.0.resolve(select, options).await
+    }
+
+    async fn series(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        options: &SelectOptions,
+        limit: usize,
+    ) -> Result<Listing<Labels>> {
+        self.0.series(matchers, range, options, limit).await
+    }
+
+    async fn label_names(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        options: &SelectOptions,
+        limit: usize,
+    ) -> Result<Listing<String>> {
+        self.0.label_names(matchers, range, options, limit).await
+    }
+
+    async fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        range: TimeRange,
+        options: &SelectOptions,
+        limit: usize,
+    ) -> Result<Listing<String>> {
+        self.0.label_values(name, matchers, range, options, limit).await
+    }
+}
+
+/// Eleven thousand windows of three hundred thousand samples, sorted: minutes for one row.
+#[tokio::test]
+async fn work_without_a_wait_ends_with_its_query() {
+    let labels = Labels::new([("__name__", "m")]).unwrap();
+    let samples = (0..300_000).map(|i: i64| (i * 1_000, (i * 7_919 % 10_007) as f64)).collect();
+    let gone = Arc::new(tokio::sync::Notify::new());
+    let source = Held(MemorySource::new(vec![(labels, samples)]), Arc::clone(&gone));
+    let evaluation = Evaluation::Range { start: 0, end: 300_000_000, step: 30_000 };
+    let long = request("quantile_over_time(0.5, m[10d])", evaluation);
+    let short = QueryRequest { timeout: Duration::from_millis(300), ..long };
+    let engine = Engine::default();
+    let error = engine.query(short, Arc::new(source)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    let ended = tokio::time::timeout(Duration::from_secs(1), gone.notified()).await;
+    ended.expect("nothing of the query runs a second later");
+    assert_eq!(engine.memory_used(), 0);
+}
+
+#[tokio::test]
+async fn an_answer_keeps_its_memory_until_it_is_dropped() {
+    let engine = Engine::default();
+    let at = Evaluation::Instant { time: 600_000 };
+    for query in ["m_total", "m_total[5m]"] {
+        let answer = engine.query(request(query, at), counters()).await.unwrap();
+        assert!(engine.memory_used() > 0, "{query}");
+        drop(answer);
+        assert_eq!(engine.memory_used(), 0, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn what_planning_takes_is_counted() {
+    let series = (0..1_000).map(|i| {
+        let labels = Labels::new([("__name__", "m"), ("pod", &format!("pod-{i}"))]);
+        (labels.unwrap(), vec![(0, 1.0)])
+    });
+    let source: Arc<dyn SeriesSource> = Arc::new(MemorySource::new(series.collect()));
+    let settings = EngineSettings { query_memory_limit: 4 << 20, ..EngineSettings::default() };
+    let engine = Engine::new(settings);
+    engine.query(request("m + m", NOW), Arc::clone(&source)).await.unwrap();
+    let long = vec!["m"; 300].join(" + ");
+    let error = engine.query(request(&long, NOW), source).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ResourcesExhausted);
+    assert!(error.message().contains("planner"), "{error}");
+}
+
+#[tokio::test]
+async fn series_of_all_selectors_are_limited_together() {
+    let engine = Engine::new(EngineSettings { series_limit: 5, ..EngineSettings::default() });
+    let at = Evaluation::Instant { time: 600_000 };
+    engine.query(request("m_total or m_total", at), counters()).await.unwrap();
+    let two = request("m_total or m_total offset 5m", at);
+    let error = engine.query(two, counters()).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ResourcesExhausted);
+    assert_eq!(error.message(), "the query selects more than 5 series");
+}
+
 #[tokio::test]
 async fn a_query_stays_in_its_memory() {
     let tight = EngineSettings { query_memory_limit: 10_000, ..EngineSettings::default() };

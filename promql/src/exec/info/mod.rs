@@ -49,7 +49,8 @@ pub struct InfoTable {
     pub operation: u32,
 }
 
-/// `base` with labels of `info`, whose values are the times of its samples in seconds.
+/// `base` with labels of `info`, whose values are the times of its samples in seconds, NaN for one that
+/// is a histogram.
 pub fn info(
     base: Arc<dyn ExecutionPlan>,
     info: Arc<dyn ExecutionPlan>,

@@ -15,6 +15,10 @@ pub(super) struct InfoStream {
     table: Arc<InfoTable>,
     /// When each info series was seen at each step, in seconds; NaN where it is not there.
     seen: Vec<Option<Vec<f64>>>,
+    /// Which info series may belong to a base series.
+    matched: Vec<bool>,
+    /// At which steps one of those is a histogram.
+    histograms: Vec<bool>,
     results: Vec<Option<OwnedRow>>,
     held: usize,
     next: Option<usize>,
@@ -25,10 +29,14 @@ impl InfoStream {
     pub(super) fn new(operator: &InfoLabels) -> Self {
         let table = Arc::clone(&operator.table);
         let metrics = table.of_base.iter().flat_map(|choices| choices.metrics.iter().flatten());
-        let infos = metrics.max().map_or(0, |&last| last as usize + 1);
+        let infos = metrics.clone().max().map_or(0, |&last| last as usize + 1);
+        let mut matched = vec![false; infos];
+        metrics.for_each(|&info| matched[info as usize] = true);
         Self {
             grid: operator.grid,
             seen: vec![None; infos],
+            matched,
+            histograms: vec![false; operator.grid.steps],
             results: vec![None; table.results as usize],
             table,
             held: 0,
@@ -39,9 +47,15 @@ impl InfoStream {
 
     fn info_row(&mut self, series: u32, row: Row<'_>) {
         let Some(seen) = self.seen.get_mut(series as usize) else { return };
+        if !self.matched[series as usize] {
+            return;
+        }
         let cells = row.values.iter().zip(row.valid);
         let times: Vec<f64> =
             cells.map(|(&time, &valid)| if valid { time } else { f64::NAN }).collect();
+        for (step, (time, valid)) in times.iter().zip(row.valid).enumerate() {
+            self.histograms[step] |= *valid && time.is_nan();
+        }
         self.held += size_of_val(times.as_slice());
         *seen = Some(times);
     }
@@ -51,6 +65,9 @@ impl InfoStream {
         let choices = &table.of_base[series as usize];
         let present = row.present();
         for step in (0..present.len()).filter(|&step| present[step]) {
+            if self.histograms[step] {
+                return Err(Fault::Other("info sample should be float".to_owned()).into());
+            }
             match self.choice(choices, step)? {
                 NO_RESULT => {}
                 CONFLICT => return Err(Fault::Other(table.conflict.clone()).into()),

@@ -27,7 +27,7 @@ use super::Argument;
 use super::grid::{Cells, Grid};
 use super::notes::Notes;
 use super::operator::{Operator, OperatorExec, Transform};
-use crate::functions::instant::{Newest, NewestStart, NewestTimestamp};
+use crate::functions::instant::{Newest, NewestFloatTimestamp, NewestStart, NewestTimestamp};
 use crate::functions::range::Smooth;
 use crate::functions::{RangeFunction, RangeKernel, Reach, Windows};
 
@@ -47,6 +47,8 @@ pub enum OfNewest {
     Value,
     /// Its time in seconds.
     Timestamp,
+    /// Its time in seconds, NaN if it is a histogram.
+    FloatTimestamp,
     /// Its start timestamp in seconds.
     StartTimestamp,
 }
@@ -85,6 +87,7 @@ impl WindowFunction {
         let (function, kernel): (_, Arc<dyn RangeKernel>) = match what {
             OfNewest::Value => ("newest", Arc::new(Newest)),
             OfNewest::Timestamp => ("timestamp", Arc::new(NewestTimestamp)),
+            OfNewest::FloatTimestamp => ("float_timestamp", Arc::new(NewestFloatTimestamp)),
             OfNewest::StartTimestamp => ("start_timestamp", Arc::new(NewestStart)),
         };
         let cells = if what == OfNewest::Value { Cells::of(&runs) } else { Cells::Floats };

@@ -1,6 +1,7 @@
 //! Runs in, grid batches out.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
@@ -17,6 +18,7 @@ use crate::functions::histogram::totals;
 use crate::functions::{
     RangeFunction, RangeKernel, Reach, Remark, Remarks, Samples, Scalar, Windows,
 };
+use crate::runtime::Stop;
 
 pub(super) struct WindowStream {
     windows: Windows,
@@ -34,6 +36,7 @@ pub(super) struct WindowStream {
     /// The parameter, if there is something odd with it at any step.
     odd_parameter: Option<(RangeFunction, Scalar)>,
     ready: VecDeque<RecordBatch>,
+    stop: Stop,
 }
 
 impl WindowStream {
@@ -58,6 +61,7 @@ impl WindowStream {
             odd: NoteTaker::new(&operator.odd),
             odd_parameter: None,
             ready: VecDeque::new(),
+            stop: Stop::default(),
         }
     }
 
@@ -80,7 +84,8 @@ impl WindowStream {
         }
         let (expects_counters, totals_only) = (self.expects_counters, self.totals_only);
         let (odd, odd_parameter) = (&self.odd, self.odd_parameter.as_ref());
-        let Self { windows, kernel: Some(kernel), reader, builder, notes, ready, .. } = self else {
+        let Self { windows, kernel: Some(kernel), reader, builder, notes, ready, stop, .. } = self
+        else {
             return Ok(());
         };
         let each = |series: u32, samples: &Samples<'_>| {
@@ -91,7 +96,10 @@ impl WindowStream {
                 true => Samples { histograms: &totals, ..*samples },
                 false => *samples,
             };
-            kernel.row(&samples, windows, &mut slots, &mut remarks);
+            for part in parts(&samples, windows.len()) {
+                stop.check()?;
+                kernel.row(&samples, &windows.part(part), &mut slots, &mut remarks);
+            }
             if expects_counters && slots.valid.contains(&true) {
                 remarks.add(Remark::PossibleNonCounter);
             }
@@ -111,6 +119,16 @@ impl WindowStream {
             None => reader.finish(each),
         }
     }
+}
+
+/// The most samples that are looked at between two looks at the clock, if every window had all of a row.
+const SAMPLES_AT_ONCE: usize = 1 << 24;
+
+/// The steps of a row, cut where its windows may take long.
+fn parts(samples: &Samples<'_>, steps: usize) -> impl Iterator<Item = Range<usize>> + use<> {
+    let most = samples.ts.len() + samples.histogram_ts.len();
+    let part = (SAMPLES_AT_ONCE / most.max(1)).max(1);
+    (0..steps).step_by(part).map(move |first| first..(first + part).min(steps))
 }
 
 impl Transform for WindowStream {
@@ -136,6 +154,10 @@ impl Transform for WindowStream {
 
     fn take(&mut self) -> Result<Option<RecordBatch>> {
         Ok(self.ready.pop_front())
+    }
+
+    fn watch(&mut self, stop: &Stop) {
+        self.stop = stop.clone();
     }
 
     fn held(&self) -> usize {
