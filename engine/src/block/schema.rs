@@ -55,6 +55,8 @@ pub mod samples {
 pub mod histograms {
     /// `ts`: timestamp in ms, UTC.
     pub const TS: usize = 3;
+    /// `start_ts`: timestamp in ms, UTC; null where the histogram has none.
+    pub const START_TS: usize = 4;
     /// `sum`: f64, or the stale marker's bits.
     pub const SUM: usize = 9;
 }

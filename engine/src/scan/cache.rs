@@ -20,6 +20,9 @@ pub struct OpenBlock {
     pub(super) values: PageTable,
     pub(super) histogram_ts: PageTable,
     pub(super) histogram_sums: PageTable,
+    /// Without pages where no sample has a start timestamp.
+    pub(super) starts: PageTable,
+    pub(super) histogram_starts: PageTable,
     /// How `histograms.parquet` is read; none if there is none.
     pub(super) histograms: Option<ArrowReaderMetadata>,
 }
@@ -27,26 +30,44 @@ pub struct OpenBlock {
 impl OpenBlock {
     async fn open(bucket: &Bucket, meta: Arc<BlockMeta>) -> Result<Self> {
         let block = Block::open(bucket, meta).await?;
-        let (ts, values) = match &block.samples {
+        let (ts, values, starts) = match &block.samples {
             Some(file) => (
                 PageTable::new::<i64>(file, samples::TS)?,
                 PageTable::new::<f64>(file, samples::VALUE)?,
+                PageTable::optional::<i64>(file, samples::START_TS)?,
             ),
-            None => (PageTable::default(), PageTable::default()),
+            None => Default::default(),
         };
-        let (histogram_ts, histogram_sums, histograms) = match &block.histograms {
+        let (histogram_ts, histogram_sums, histogram_starts, histograms) = match &block.histograms {
             Some(file) => (
                 PageTable::new::<i64>(file, histograms::TS)?,
                 PageTable::new::<f64>(file, histograms::SUM)?,
+                PageTable::optional::<i64>(file, histograms::START_TS)?,
                 Some(file.arrow_metadata()?),
             ),
-            None => (PageTable::default(), PageTable::default(), None),
+            None => Default::default(),
         };
-        Ok(Self { block, ts, values, histogram_ts, histogram_sums, histograms })
+        Ok(Self {
+            block,
+            ts,
+            values,
+            histogram_ts,
+            histogram_sums,
+            starts,
+            histogram_starts,
+            histograms,
+        })
     }
 
     fn memory_size(&self) -> usize {
-        let tables = [&self.ts, &self.values, &self.histogram_ts, &self.histogram_sums];
+        let tables = [
+            &self.ts,
+            &self.values,
+            &self.histogram_ts,
+            &self.histogram_sums,
+            &self.starts,
+            &self.histogram_starts,
+        ];
         self.block.memory_size() + tables.map(PageTable::memory_size).iter().sum::<usize>()
     }
 }

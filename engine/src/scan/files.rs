@@ -40,7 +40,14 @@ impl PlanFile {
             (Column::Ts, true) => &self.open.histogram_ts,
             (Column::Values, false) => &self.open.values,
             (Column::Values, true) => &self.open.histogram_sums,
+            (Column::Starts, false) => &self.open.starts,
+            (Column::Starts, true) => &self.open.histogram_starts,
         }
+    }
+
+    /// Whether some of its samples have a start timestamp.
+    pub(super) fn has_starts(&self) -> bool {
+        !self.table(Column::Starts).pages().is_empty()
     }
 
     /// The runs of series `row`, each with its time bucket.

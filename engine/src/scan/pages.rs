@@ -8,7 +8,7 @@ use bytes::Bytes;
 use parquet::basic::Compression;
 use parquet::column::reader::{ColumnReaderImpl, get_column_reader, get_typed_column_reader};
 use parquet::data_type::{DataType, DoubleType, Int64Type};
-use parquet::file::metadata::ColumnChunkMetaData;
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use parquet::file::reader::SerializedPageReader;
 use parquet::schema::types::ColumnDescPtr;
 
@@ -80,6 +80,25 @@ impl PageTable {
     /// The pages of leaf `column` of `file`, from its page index. An index that is missing or
     /// contradicts itself is a [`Corrupt`](crate::ErrorKind::Corrupt) error.
     pub(crate) fn new<N: Number>(file: &FileReader, column: usize) -> Result<Self> {
+        Self::of::<N>(file, column, 0)
+    }
+
+    /// The pages of leaf `column`, in which numbers may be missing: those are 0. Without pages if all
+    /// are missing.
+    pub(crate) fn optional<N: Number>(file: &FileReader, column: usize) -> Result<Self> {
+        let missing = |group: &RowGroupMetaData| {
+            let column = group.columns().get(column)?;
+            let nulls = column.statistics()?.null_count_opt()?;
+            Some(i64::try_from(nulls) == Ok(group.num_rows()))
+        };
+        let groups = file.metadata().row_groups();
+        match groups.iter().all(|group| missing(group) == Some(true)) {
+            true => Ok(Self::default()),
+            false => Self::of::<N>(file, column, 1),
+        }
+    }
+
+    fn of<N: Number>(file: &FileReader, column: usize, levels: i16) -> Result<Self> {
         let bad = |what: &str| {
             Error::corrupt(format!("{}: page index of column {column}: {what}", file.path()))
         };
@@ -90,7 +109,7 @@ impl PageTable {
         }
         let descriptor = schema.column(column);
         let is_type = descriptor.physical_type() == N::Physical::get_physical_type();
-        if !is_type || descriptor.max_def_level() != 0 || descriptor.max_rep_level() != 0 {
+        if !is_type || descriptor.max_def_level() != levels || descriptor.max_rep_level() != 0 {
             return Err(bad("unexpected type"));
         }
         let index = metadata.offset_index().ok_or_else(|| bad("missing"))?;
@@ -171,6 +190,7 @@ impl PageTable {
     ) -> Result<Unpacked<N>> {
         let Page { rows, chunk, .. } = self.pages[page];
         if dictionary.is_none()
+            && !self.is_optional()
             && matches!(self.chunks[chunk as usize].compression, Compression::ZSTD(_))
         {
             let unpacked = fast.unpack(bytes, rows as usize);
@@ -214,13 +234,26 @@ impl PageTable {
             .map_err(|e| corrupt(&e))?;
         let reader = get_column_reader(Arc::clone(column), Box::new(pages));
         let mut reader: ColumnReaderImpl<N::Physical> = get_typed_column_reader(reader);
-        let mut values = Vec::with_capacity(rows);
+        let (mut values, mut levels) = (Vec::with_capacity(rows), Vec::new());
+        let level = self.is_optional().then_some(&mut levels);
         let (read, ..) =
-            reader.read_records(rows, None, None, &mut values).map_err(|e| corrupt(&e))?;
-        if read != rows || values.len() != rows {
+            reader.read_records(rows, level, None, &mut values).map_err(|e| corrupt(&e))?;
+        let there = levels.iter().filter(|&&level| level > 0).count();
+        let expected = if self.is_optional() { (rows, there) } else { (0, rows) };
+        if read != rows || (levels.len(), values.len()) != expected {
             return Err(corrupt(&format_args!("{read} rows instead of {rows}")));
         }
-        Ok(values)
+        if !self.is_optional() {
+            return Ok(values);
+        }
+        let mut values = values.into_iter();
+        let number = |level: i16| if level > 0 { values.next() } else { None };
+        Ok(levels.into_iter().map(number).map(Option::unwrap_or_default).collect())
+    }
+
+    /// Whether numbers may be missing.
+    fn is_optional(&self) -> bool {
+        self.column.as_ref().is_some_and(|column| column.max_def_level() > 0)
     }
 
     /// About how many bytes it takes in memory.

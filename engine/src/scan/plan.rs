@@ -150,6 +150,11 @@ impl ScanPlan {
         self.files.last().is_some_and(|file| file.histograms)
     }
 
+    /// Whether start timestamps are read: then its batches have a column for them.
+    pub(crate) fn has_starts(&self) -> bool {
+        self.settings.columns.starts() && self.files.iter().any(PlanFile::has_starts)
+    }
+
     /// How many blocks are read.
     pub(crate) fn blocks(&self) -> usize {
         self.files.iter().filter(|file| !file.histograms).count()
@@ -230,7 +235,7 @@ impl ScanPlan {
     /// Whether the values of a series are read.
     pub(crate) fn reads_values(&self, series: u32) -> bool {
         match self.settings.columns {
-            Columns::Values | Columns::Samples => true,
+            Columns::Values | Columns::Samples | Columns::All => true,
             Columns::Timestamps if self.has_histograms() => true,
             Columns::Timestamps => self.pieces(series).iter().any(|&p| self.may_be_stale(p)),
         }

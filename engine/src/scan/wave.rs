@@ -16,11 +16,12 @@ use super::plan::ScanPlan;
 use super::shelf::Shelf;
 use crate::Result;
 
-/// A column that is read: of `samples.parquet` the values, of `histograms.parquet` the sums.
+/// A column that is read: timestamps, values (of `histograms.parquet` the sums), start timestamps.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Column {
     Ts,
     Values,
+    Starts,
 }
 
 /// Consecutive rows of one file.

@@ -79,8 +79,10 @@ pub use memory::MemorySource;
 pub use metadata::{BlockMetadata, Metadata, MetadataSource};
 pub use parts::{ChunkParts, Parts, ResolvedParts, RunParts, SourceParts};
 pub use roster::{Grouping, Roster, RosterBuilder, SeriesKind};
-pub(crate) use runs::has_histograms;
-pub use runs::{HISTOGRAM_WEIGHT, RunBuilder, histogram_run_schema, histograms_of};
+pub use runs::{
+    HISTOGRAM_WEIGHT, RunBuilder, histogram_run_schema, histograms_of, start_run_schema, starts_of,
+};
+pub(crate) use runs::{has_histograms, has_starts, run_schema_with};
 pub use streamed::{StreamedExec, StreamedRuns};
 #[cfg(test)]
 pub(crate) use tests::test_block;
@@ -107,12 +109,20 @@ pub enum Columns {
     Timestamps,
     /// Timestamps and values, and native histograms with theirs.
     Samples,
+    /// The same, and start timestamps: when a counter began. Batches have a column for them where some
+    /// sample may have one.
+    All,
 }
 
 impl Columns {
     /// Whether native histograms are wanted.
     pub fn histograms(self) -> bool {
         self != Self::Values
+    }
+
+    /// Whether start timestamps are wanted.
+    pub fn starts(self) -> bool {
+        self == Self::All
     }
 }
 

@@ -1,4 +1,4 @@
-//! Run batches with native histograms, made and read.
+//! Run batches with native histograms and start timestamps, made and read.
 
 use std::sync::{Arc, LazyLock};
 
@@ -8,11 +8,11 @@ use arrow::array::{
 };
 use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::compute::concat;
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema, SchemaRef};
 
 use super::run_schema;
 use crate::block::histogram::histogram_fields;
-use crate::scan::located::list;
+use crate::scan::located::{item as number_item, list};
 use crate::{Error, Result};
 
 /// A histogram counts as so many floats where batches and waves of reading are limited.
@@ -27,6 +27,16 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
     Arc::new(Schema::new(fields))
 });
 
+/// The name of the column of start timestamps.
+const STARTS: &str = "start_ts";
+
+static START_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let mut fields: Vec<FieldRef> = SCHEMA.fields().iter().cloned().collect();
+    let starts = DataType::List(number_item(DataType::Int64));
+    fields.push(Arc::new(Field::new(STARTS, starts, false)));
+    Arc::new(Schema::new(fields))
+});
+
 fn item() -> FieldRef {
     Arc::new(Field::new("item", DataType::Struct(histogram_fields()), false))
 }
@@ -34,6 +44,38 @@ fn item() -> FieldRef {
 /// The schema of run batches that may have native histograms.
 pub fn histogram_run_schema() -> SchemaRef {
     Arc::clone(&SCHEMA)
+}
+
+/// The schema of run batches that may have start timestamps, and native histograms: a last column
+/// `start_ts`, `List<Int64>`, has one for each timestamp, in ms, 0 where it is unknown.
+pub fn start_run_schema() -> SchemaRef {
+    Arc::clone(&START_SCHEMA)
+}
+
+/// The schema of run batches that may have native histograms, or start timestamps too.
+pub(crate) fn run_schema_with(histograms: bool, starts: bool) -> SchemaRef {
+    match (starts, histograms) {
+        (true, _) => start_run_schema(),
+        (false, true) => histogram_run_schema(),
+        (false, false) => run_schema(),
+    }
+}
+
+/// Whether batches of `schema` have a column of start timestamps.
+pub(crate) fn has_starts(schema: &Schema) -> bool {
+    schema.column_with_name(STARTS).is_some()
+}
+
+/// The column of start timestamps of a run batch, if it has one, and the numbers in its lists.
+///
+/// # Errors
+/// [`Internal`](crate::ErrorKind::Internal) for a column of another type.
+pub fn starts_of(batch: &RecordBatch) -> Result<Option<(&ListArray, &[i64])>> {
+    let wrong = || Error::internal("a batch that is no run batch");
+    let Some(column) = batch.column_by_name(STARTS) else { return Ok(None) };
+    let lists = column.as_list_opt::<i32>().ok_or_else(wrong)?;
+    let numbers = lists.values().as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
+    Ok(Some((lists, numbers.values())))
 }
 
 /// Whether batches of `schema` have a column of native histograms.
@@ -62,6 +104,8 @@ pub struct RunBuilder {
     ts: Vec<i64>,
     values: Vec<f64>,
     histograms: Vec<StructArray>,
+    /// One a timestamp; none if the batches have no column for them.
+    starts: Option<Vec<i64>>,
     /// How many histograms there are, and the bytes that they take.
     count: usize,
     bytes: usize,
@@ -70,6 +114,20 @@ pub struct RunBuilder {
 }
 
 impl RunBuilder {
+    /// A builder of batches of [`histogram_run_schema`] or [`start_run_schema`].
+    pub fn of(schema: &Schema) -> Self {
+        Self { starts: has_starts(schema).then(Vec::new), ..Self::default() }
+    }
+
+    /// The start timestamps of the samples that were added last, one each; left alone where the batches
+    /// have no column for them.
+    pub fn starts(&mut self, of_last: &[i64]) {
+        if let Some(starts) = &mut self.starts {
+            starts.resize(self.ts.len().saturating_sub(of_last.len()), 0);
+            starts.extend_from_slice(of_last);
+        }
+    }
+
     /// Adds floats.
     pub fn floats(&mut self, series: u32, ts: &[i64], values: &[f64]) {
         self.ts.extend_from_slice(ts);
@@ -116,7 +174,8 @@ impl RunBuilder {
 
     /// Bytes held.
     pub(crate) fn held(&self) -> usize {
-        (self.ts.capacity() + self.values.capacity()) * 8 + self.bytes
+        let starts = self.starts.as_ref().map_or(0, Vec::capacity);
+        (self.ts.capacity() + self.values.capacity() + starts) * 8 + self.bytes
     }
 
     /// The batch, if it has a row; the builder is empty after.
@@ -124,7 +183,8 @@ impl RunBuilder {
     /// # Errors
     /// [`Internal`](crate::ErrorKind::Internal) if Arrow refuses what was added.
     pub fn finish(&mut self) -> Result<Option<RecordBatch>> {
-        let built = std::mem::take(self);
+        let next = Self { starts: self.starts.as_ref().map(|_| Vec::new()), ..Self::default() };
+        let built = std::mem::replace(self, next);
         if built.series.is_empty() {
             return Ok(None);
         }
@@ -148,13 +208,23 @@ impl RunBuilder {
             Some(NullBuffer::from(built.has_histograms.clone())),
         );
         let floats = NullBuffer::from_iter(built.has_histograms.iter().map(|has| !has));
+        let starts = built.starts.map(|mut starts| {
+            starts.resize(built.ts.len(), 0);
+            starts
+        });
         let (ts, values) = (Int64Array::from(built.ts), Float64Array::from(built.values));
-        let columns: Vec<ArrayRef> = vec![
+        let mut columns: Vec<ArrayRef> = vec![
             Arc::new(UInt32Array::from(built.series)),
             list(DataType::Int64, &built.lengths, Arc::new(ts), None)?,
             list(DataType::Float64, &lengths(false), Arc::new(values), Some(floats))?,
             Arc::new(histograms.map_err(failed)?),
         ];
-        RecordBatch::try_new(histogram_run_schema(), columns).map(Some).map_err(failed)
+        let mut schema = histogram_run_schema();
+        if let Some(starts) = starts {
+            let starts = Arc::new(Int64Array::from(starts));
+            columns.push(list(DataType::Int64, &built.lengths, starts, None)?);
+            schema = start_run_schema();
+        }
+        RecordBatch::try_new(schema, columns).map(Some).map_err(failed)
     }
 }

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, ListArray, RecordBatch, UInt32Array};
 use arrow::buffer::OffsetBuffer;
-use arrow::datatypes::{DataType, Field};
+use arrow::datatypes::{DataType, Field, SchemaRef};
 use async_trait::async_trait;
 use datafusion::execution::TaskContext;
 use engine::model::{Aggregates, Labels, MatchOp, Matcher, TimeRange};
 use engine::source::{
-    Columns, Listing, MemorySource, ReadLimits, Resolved, Roster, Select, SelectOptions,
-    SeriesSource, StreamedExec, StreamedRuns, run_schema,
+    Columns, Listing, MemorySource, ReadLimits, Resolved, Roster, RunBuilder, Select,
+    SelectOptions, SeriesSource, StreamedExec, StreamedRuns, run_schema, start_run_schema,
 };
 use engine::{Error, ErrorKind, Result};
 use futures::stream::{self, BoxStream};
@@ -144,18 +144,23 @@ enum Lie {
     NotAskedFor,
     UnknownSeries,
     WithoutValues,
+    WithoutStarts,
     Breaks,
     Damaged,
     Hangs,
     Endless,
 }
 
+/// A source of these series whose samples are what the first says.
 #[derive(Debug)]
-struct Liar(Lie, MemorySource);
+struct Told<R>(R, MemorySource);
 
 impl StreamedRuns for Lie {
-    fn schema(&self) -> arrow::datatypes::SchemaRef {
-        run_schema()
+    fn schema(&self) -> SchemaRef {
+        match self {
+            Self::WithoutStarts => start_run_schema(),
+            _ => run_schema(),
+        }
     }
 
     fn describe(&self) -> String {
@@ -176,6 +181,16 @@ impl StreamedRuns for Lie {
                     vec![Arc::clone(batch.column(0)), Arc::clone(batch.column(1)), Arc::new(none)];
                 stream::iter([Ok(RecordBatch::try_new(run_schema(), columns).unwrap())]).boxed()
             }
+            Self::WithoutStarts => {
+                let batch = started();
+                let lengths = OffsetBuffer::from_lengths([0, 0]);
+                let none: ArrayRef = Arc::new(Int64Array::from(Vec::<i64>::new()));
+                let none = ListArray::new(item(DataType::Int64), lengths, none, None);
+                let mut columns = batch.columns().to_vec();
+                columns[4] = Arc::new(none);
+                stream::iter([Ok(RecordBatch::try_new(start_run_schema(), columns).unwrap())])
+                    .boxed()
+            }
             Self::Breaks => stream::iter([Ok(good()), broken(ErrorKind::Unavailable)]).boxed(),
             Self::Damaged => stream::iter([Ok(good()), broken(ErrorKind::Corrupt)]).boxed(),
             Self::Hangs => stream::iter([Ok(good())]).chain(stream::pending()).boxed(),
@@ -189,6 +204,43 @@ impl StreamedRuns for Lie {
 
 fn item(data_type: DataType) -> Arc<Field> {
     Arc::new(Field::new("item", data_type, false))
+}
+
+/// A source's batches with start timestamps.
+#[derive(Debug, Clone, Copy)]
+struct Started;
+
+impl StreamedRuns for Started {
+    fn schema(&self) -> SchemaRef {
+        start_run_schema()
+    }
+
+    fn describe(&self) -> String {
+        "started".to_owned()
+    }
+
+    fn open(&self) -> BoxStream<'static, Result<RecordBatch>> {
+        stream::iter([Ok(started())]).boxed()
+    }
+}
+
+/// Two series, the first with start timestamps.
+fn started() -> RecordBatch {
+    let mut runs = RunBuilder::of(&start_run_schema());
+    runs.floats(0, &[15_000, 30_000], &[1.0, 2.0]);
+    runs.starts(&[14_000, 0]);
+    runs.floats(1, &[15_000, 30_000], &[3.0, 4.0]);
+    runs.finish().expect("a batch").expect("it has rows")
+}
+
+#[tokio::test]
+async fn start_timestamps_arrive_where_they_are_asked_for() {
+    let there = node(Told(Started, honest(2)), honest(2)).await;
+    let asked = Select { columns: Columns::All, ..select("m|n") };
+    let resolved = there.resolve(&asked, &options(true)).await.expect("it resolves");
+    let stream = resolved.runs.execute(0, Arc::default()).expect("it begins");
+    let batches: Vec<RecordBatch> = stream.try_collect().await.expect("batches");
+    assert_eq!(batches, [started()]);
 }
 
 /// A run batch whose values are its times.
@@ -208,7 +260,7 @@ fn rows(rows: &[(u32, &[i64])]) -> RecordBatch {
 }
 
 #[async_trait]
-impl SeriesSource for Liar {
+impl<R: StreamedRuns + Copy + 'static> SeriesSource for Told<R> {
     async fn resolve(&self, select: &Select, options: &SelectOptions) -> Result<Resolved> {
         let resolved = self.1.resolve(select, options).await?;
         Ok(Resolved { runs: Arc::new(StreamedExec::new(Arc::new(self.0))), ..resolved })
@@ -255,12 +307,13 @@ async fn an_answer_that_breaks_off_is_asked_for_over_storeapi() {
         (Lie::NotAskedFor, "not asked for"),
         (Lie::UnknownSeries, "series 7777 of 4"),
         (Lie::WithoutValues, "2 timestamps and 0 values"),
+        (Lie::WithoutStarts, "2 timestamps and 0 start timestamps"),
         (Lie::Breaks, "broken"),
         (Lie::Damaged, "broken"),
         (Lie::Hangs, "no answer within"),
         (Lie::Endless, "more than 1000 samples"),
     ] {
-        let there = node(Liar(lie, honest(2)), honest(2)).await;
+        let there = node(Told(lie, honest(2)), honest(2)).await;
         let options = SelectOptions { limits: ReadLimits::new(1_000, u64::MAX), ..options(true) };
         let resolved = there.resolve(&select("m|n"), &options).await.expect("the series are there");
         let error = read(&resolved).await.expect_err("the samples are not");
@@ -273,7 +326,7 @@ async fn an_answer_that_breaks_off_is_asked_for_over_storeapi() {
         let expected = read(&expected).await.expect("samples");
         assert!(read(&again).await.expect("samples") == expected, "{lie:?}");
         let strict = SelectOptions { partial_response: false, ..options };
-        let there = node(Liar(lie, honest(2)), honest(2)).await;
+        let there = node(Told(lie, honest(2)), honest(2)).await;
         let resolved = there.resolve(&select("m|n"), &strict).await.expect("the series are there");
         let kind = read(&resolved).await.expect_err("the samples are not").kind();
         let expected = match lie {
@@ -379,6 +432,9 @@ async fn parts_of_a_roster_are_checked() {
 
 #[test]
 fn a_ticket_says_all_of_a_selector() {
+    let starts = Select { columns: Columns::All, ..select("m") };
+    let bytes = prost::Message::encode_to_vec(&ticket::ticket(&starts, &options(true)));
+    assert_eq!(ticket::read(&bytes).expect("a ticket").0.columns, Columns::All);
     let asked = Select {
         matchers: vec![Matcher::new("a", MatchOp::NotRegex, "b|c").unwrap()],
         range: TimeRange::new(-5, i64::MAX),

@@ -26,6 +26,7 @@ pub(super) fn ticket(select: &Select, options: &SelectOptions) -> RunsTicket {
         min_time: select.range.min,
         max_time: select.range.max,
         timestamps_only: select.columns == Columns::Timestamps,
+        start_timestamps: select.columns.starts(),
         aggregates: select.aggregates.iter().map(|aggregate| wire(aggregate).into()).collect(),
         max_resolution: select.max_resolution,
         dedup: dedup.into(),
@@ -66,7 +67,11 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Select, SelectOptions), Status> {
     let select = Select {
         matchers: matchers(&ticket.matchers)?,
         range: TimeRange::new(ticket.min_time, ticket.max_time),
-        columns: if ticket.timestamps_only { Columns::Timestamps } else { Columns::Samples },
+        columns: match (ticket.timestamps_only, ticket.start_timestamps) {
+            (true, _) => Columns::Timestamps,
+            (false, true) => Columns::All,
+            (false, false) => Columns::Samples,
+        },
         aggregates: aggregates(&ticket.aggregates)?,
         max_resolution: ticket.max_resolution,
     };

@@ -150,6 +150,7 @@ impl SeriesSource for NativeSource {
             rows,
             range: select.range,
             histograms: select.columns.histograms(),
+            starts: select.columns.starts(),
             source: self.clone(),
         };
         let runs = Arc::new(BlockingExec::new(Arc::new(reader), options.partitions));
@@ -240,6 +241,8 @@ struct Reader {
     range: TimeRange,
     /// Whether native histograms are asked for.
     histograms: bool,
+    /// Whether start timestamps are.
+    starts: bool,
     source: NativeSource,
 }
 
@@ -258,6 +261,10 @@ impl BlockingRuns for Reader {
         self.histograms
     }
 
+    fn has_starts(&self) -> bool {
+        self.starts
+    }
+
     fn read(&self, series: Range<usize>, sink: &mut RunSink<'_>) -> Result<()> {
         let Some(block) = &self.block else { return Ok(()) };
         let rows = &self.rows[series.clone()];
@@ -266,13 +273,16 @@ impl BlockingRuns for Reader {
             let at = at.map_err(|_| Error::internal("a row that was not asked for"))?;
             let at = (series.start + at) as u32;
             if run.histograms.is_empty() {
-                return sink(at, run.floats.ts(), RunSamples::Floats(run.floats.values()));
+                let samples = RunSamples::Floats(run.floats.values());
+                return sink(at, run.floats.ts(), samples, run.floats.starts());
             }
             // Only who asks for them is known to see them.
             if !self.histograms {
                 return Err(Error::unsupported("native histograms of a native block"));
             }
-            sink(at, &run.histograms.ts, RunSamples::Histograms(&run.histograms.samples))
+            let histograms = &run.histograms;
+            let samples = RunSamples::Histograms(&histograms.samples);
+            sink(at, &histograms.ts, samples, histograms.starts())
         });
         read.map_err(|error| self.source.damage.note(self.source.meta.ulid, error))
     }

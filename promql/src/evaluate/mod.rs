@@ -188,7 +188,8 @@ impl Running {
         let select =
             SelectOptions { limits: request.select.limits.anew(), ..request.select.clone() };
         let budget = Budget::new(context, self.stop.clone(), self.series_limit);
-        let selectors = resolve(&expr, &times, grid, source, &select, &budget).await?;
+        let selectors =
+            resolve(&expr, &times, grid, self.features, source, &select, &budget).await?;
         let mut planner = Planner::new(times, self.features, &selectors, &budget);
         let planned = plan(&mut planner, &expr, grid, context).await?;
         let executed = match planned {

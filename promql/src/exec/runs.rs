@@ -8,7 +8,7 @@ use arrow::record_batch::RecordBatch;
 use datafusion::common::internal_datafusion_err;
 use datafusion::error::Result;
 use engine::block::histogram::HistogramColumns;
-use engine::source::histograms_of;
+use engine::source::{histograms_of, starts_of};
 
 use crate::functions::Samples;
 use crate::functions::histogram::FloatHistogram;
@@ -29,6 +29,9 @@ pub struct RunReader {
     histogram_ts: Vec<i64>,
     histograms: Vec<Arc<FloatHistogram>>,
     histogram_bytes: usize,
+    /// As long as `ts` and `histogram_ts`, or shorter by what has no start timestamps.
+    start_ts: Vec<i64>,
+    histogram_start_ts: Vec<i64>,
 }
 
 /// The rows of one run batch as slices.
@@ -39,6 +42,7 @@ struct Rows<'a> {
     value: &'a ListArray,
     value_values: &'a [f64],
     histograms: Option<(&'a ListArray, HistogramColumns<'a>)>,
+    starts: Option<(&'a ListArray, &'a [i64])>,
 }
 
 /// What a row has beside timestamps.
@@ -72,7 +76,21 @@ impl<'a> Rows<'a> {
             value,
             value_values: primitive::<Float64Type>(value.values()).ok_or_else(broken)?,
             histograms,
+            starts: starts_of(batch)?,
         })
+    }
+
+    /// The start timestamps of a row; none where all are unknown.
+    fn starts(&self, at: usize, samples: usize) -> Result<&'a [i64]> {
+        let Some((lists, all)) = self.starts else { return Ok(&[]) };
+        let offsets = lists.value_offsets();
+        let starts = &all[offsets[at] as usize..offsets[at + 1] as usize];
+        if starts.len() != samples {
+            return Err(internal_datafusion_err!(
+                "a run has other numbers of start timestamps and times"
+            ));
+        }
+        Ok(if starts.iter().all(|&start| start == 0) { &[] } else { starts })
     }
 
     fn row(&self, at: usize) -> Result<(u32, &'a [i64], Part<'a>)> {
@@ -108,17 +126,23 @@ impl RunReader {
         let count = batch.num_rows();
         for at in 0..count {
             let (series, ts, part) = rows.row(at)?;
+            let starts = rows.starts(at, ts.len())?;
             let goes_on = at + 1 == count || rows.series[at + 1] == series;
             if self.series.is_some_and(|kept| kept != series) {
                 self.finish(&mut each)?;
             }
             match part {
                 Part::Floats(values) if self.series.is_none() && !goes_on => {
-                    each(series, &Samples::floats(ts, values.unwrap_or_default()))?;
+                    let floats = Samples::floats(ts, values.unwrap_or_default());
+                    each(series, &Samples { start_ts: starts, ..floats })?;
                 }
-                Part::Floats(values) => self.keep(series, ts, values),
+                Part::Floats(values) => {
+                    add_starts(&mut self.start_ts, self.ts.len(), starts);
+                    self.keep(series, ts, values);
+                }
                 Part::Histograms(rows_of) => {
                     self.series = Some(series);
+                    add_starts(&mut self.histogram_start_ts, self.histogram_ts.len(), starts);
                     self.histogram_ts.extend_from_slice(ts);
                     for row in rows_of {
                         let Some((_, columns)) = &rows.histograms else { break };
@@ -136,7 +160,11 @@ impl RunReader {
     pub fn finish(&mut self, mut each: impl FnMut(u32, &Samples<'_>) -> Result<()>) -> Result<()> {
         if let Some(series) = self.series.take() {
             let values: &[f64] = if self.has_values { &self.values } else { &[] };
+            pad(&mut self.start_ts, self.ts.len());
+            pad(&mut self.histogram_start_ts, self.histogram_ts.len());
             let samples = Samples {
+                start_ts: &self.start_ts,
+                histogram_start_ts: &self.histogram_start_ts,
                 histogram_ts: &self.histogram_ts,
                 histograms: &self.histograms,
                 ..Samples::floats(&self.ts, values)
@@ -148,6 +176,8 @@ impl RunReader {
         self.has_values = false;
         self.histogram_ts.clear();
         self.histograms.clear();
+        self.start_ts.clear();
+        self.histogram_start_ts.clear();
         self.histogram_bytes = 0;
         Ok(())
     }
@@ -166,7 +196,23 @@ impl RunReader {
 
     /// Bytes held.
     pub fn held(&self) -> usize {
-        (self.ts.capacity() + self.values.capacity()) * 8 + self.histogram_bytes
+        let starts = self.start_ts.capacity() + self.histogram_start_ts.capacity();
+        (self.ts.capacity() + self.values.capacity() + starts) * 8 + self.histogram_bytes
+    }
+}
+
+/// Adds the start timestamps, if there are some, of samples that come after `before` others.
+fn add_starts(all: &mut Vec<i64>, before: usize, starts: &[i64]) {
+    if !starts.is_empty() {
+        all.resize(before, 0);
+        all.extend_from_slice(starts);
+    }
+}
+
+/// Makes start timestamps, if there are some, as many as `samples`.
+fn pad(all: &mut Vec<i64>, samples: usize) {
+    if !all.is_empty() {
+        all.resize(samples, 0);
     }
 }
 

@@ -16,6 +16,7 @@ use super::invariant::is_invariant;
 use crate::ast::{AggregateOp, BinaryOp, Call, Expr, Selector};
 use crate::exec::grid::Grid;
 use crate::functions::RangeFunction;
+use crate::parse::Features;
 
 /// The series of each selector, by its number.
 #[derive(Debug)]
@@ -53,12 +54,14 @@ pub(crate) async fn resolve(
     expr: &Expr,
     times: &Times,
     grid: Grid,
+    features: Features,
     source: &dyn SeriesSource,
     options: &SelectOptions,
     budget: &Budget,
 ) -> Result<Selectors> {
     let mut found = Vec::new();
-    let at = Evaluated { grid, times: TimeRange::new(grid.start, grid.end()) };
+    let starts = features.use_start_timestamps;
+    let at = Evaluated { grid, times: TimeRange::new(grid.start, grid.end()), starts };
     collect(expr, times, at, Need::NONE, &mut found)?;
     found.sort_by_key(|(id, _)| *id);
     let mut selects: Vec<Select> = Vec::new();
@@ -128,6 +131,8 @@ struct Evaluated {
     grid: Grid,
     /// Its steps lie in here.
     times: TimeRange,
+    /// Whether functions that know use start timestamps.
+    starts: bool,
 }
 
 /// Walks down with the steps at which each part is evaluated.
@@ -155,6 +160,7 @@ fn collect(
             let inner = Evaluated {
                 grid: times.subquery_grid(subquery, at.grid)?,
                 times: times.subquery_evaluated(subquery, at.times),
+                ..at
             };
             collect(&subquery.expr, times, inner, Need::values(need.function), found)
         }
@@ -166,7 +172,7 @@ fn collect(
             infos.iter().try_for_each(|arg| collect(arg, times, at, need, found))
         }
         Expr::Call(call) => {
-            let need = need_of_call(call);
+            let need = need_of_call(call, at.starts);
             call.args.iter().try_for_each(|arg| collect(arg, times, at, need, found))
         }
         Expr::Aggregate(aggregate) => {
@@ -194,8 +200,10 @@ pub(crate) fn evaluated_at(expr: &Expr, grid: Grid) -> Grid {
     if grid.steps > 1 && is_invariant(expr) { Grid::instant(grid.start) } else { grid }
 }
 
-fn need_of_call(call: &Call) -> Need<'_> {
+fn need_of_call(call: &Call, starts: bool) -> Need<'_> {
     let columns = match RangeFunction::from_name(call.function) {
+        Some(function) if starts && function.uses_start_timestamps() => Columns::All,
+        None if starts && call.function == "start_timestamp" => Columns::All,
         Some(function) => function.columns(),
         None if matches!(call.function, "absent" | "absent_over_time" | "timestamp") => {
             Columns::Timestamps

@@ -18,14 +18,14 @@ use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, Pla
 use futures::{StreamExt, stream};
 
 use super::assemble::{Settling, left_out, remove};
-use super::waves::{Fetched, fetch_wave, stretch, waves};
+use super::waves::{Fetched, ValuePages, fetch_wave, stretch, waves};
 use crate::scan::decode::Decoder;
 use crate::scan::frame::{properties, run_operator};
 use crate::scan::histograms::DecodedHistograms;
 use crate::scan::located::{Located, list};
 use crate::scan::plan::ScanPlan;
-use crate::scan::wave::{Column, Pages, WavePages};
-use crate::source::{Columns, histogram_run_schema, run_schema};
+use crate::scan::wave::{Column, Pages};
+use crate::source::{Columns, run_schema, run_schema_with};
 use crate::{Error, Result};
 
 /// How many waves are fetched or decoded at once.
@@ -57,9 +57,10 @@ impl ValuesExec {
 impl DisplayAs for ValuesExec {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let columns = match self.plan.settings.columns {
+            _ if self.plan.has_starts() => "value, histogram, start_ts",
             Columns::Values => "value",
             _ if self.plan.has_histograms() => "value, histogram",
-            Columns::Samples => "value",
+            Columns::Samples | Columns::All => "value",
             Columns::Timestamps => "value where stale",
         };
         write!(f, "ValuesExec: columns=[{columns}], counter={}", self.plan.settings.counter)
@@ -80,21 +81,29 @@ impl ExecutionPlan for ValuesExec {
     ) -> DfResult<SendableRecordBatchStream> {
         let input = self.input.execute(partition, Arc::clone(&context))?;
         let pages =
-            Arc::new(Pages::new(Arc::clone(&self.plan), Column::Values, &self.metrics, partition));
+            |column| Arc::new(Pages::new(Arc::clone(&self.plan), column, &self.metrics, partition));
+        let starts = self.plan.has_starts().then(|| pages(Column::Starts));
+        let pages = ValuePages { values: pages(Column::Values), starts };
+        let start_memory = MemoryConsumer::new(format!("ValuesExec[{partition}] start timestamps"))
+            .register(context.memory_pool());
         let memory =
             MemoryConsumer::new(format!("ValuesExec[{partition}]")).register(context.memory_pool());
         let shelf = Arc::clone(self.plan.shelf(partition));
         let kept = MemoryConsumer::new(format!("ValuesExec[{partition}] shelf"));
         shelf.open(kept.register(context.memory_pool()));
         let waves = {
-            let pages = Arc::clone(&pages);
-            waves(input, WavePages::new(Arc::clone(&pages)), Arc::clone(&self.plan), shelf)
-                .map(move |wave| fetch_wave(wave, Arc::clone(&pages)))
+            let pages = pages.clone();
+            waves(input, &pages, Arc::clone(&self.plan), shelf)
+                .map(move |wave| fetch_wave(wave, pages.clone()))
                 .buffered(WAVES)
         };
         let assembly = Assembly {
             plan: Arc::clone(&self.plan),
-            decoder: Decoder::new(pages, memory, None)?,
+            decoder: Decoder::new(pages.values, memory, None)?,
+            starts: match pages.starts {
+                Some(pages) => Some(Decoder::new(pages, start_memory, None)?),
+                None => None,
+            },
             histograms: DecodedHistograms::default(),
             histogram_memory: MemoryConsumer::new(format!("ValuesExec[{partition}] histograms"))
                 .register(context.memory_pool()),
@@ -121,13 +130,14 @@ impl ExecutionPlan for ValuesExec {
     }
 }
 
-fn schema(plan: &ScanPlan) -> SchemaRef {
-    if plan.has_histograms() { histogram_run_schema() } else { run_schema() }
+pub(super) fn schema(plan: &ScanPlan) -> SchemaRef {
+    run_schema_with(plan.has_histograms(), plan.has_starts())
 }
 
 pub(super) struct Assembly {
     pub(super) plan: Arc<ScanPlan>,
     pub(super) decoder: Decoder<f64>,
+    pub(super) starts: Option<Decoder<i64>>,
     pub(super) histograms: DecodedHistograms,
     histogram_memory: MemoryReservation,
     batches: std::vec::IntoIter<RecordBatch>,
@@ -139,6 +149,9 @@ pub(super) struct Assembly {
 impl Assembly {
     fn begin(&mut self, wave: Fetched) -> Result<()> {
         self.decoder.begin(wave.uses, wave.pages, wave.shelved)?;
+        if let Some(starts) = &mut self.starts {
+            starts.begin(wave.start_uses, wave.start_pages, Vec::new())?;
+        }
         self.histograms = DecodedHistograms::default();
         self.histogram_memory.try_resize(wave.histograms.bytes())?;
         self.histograms = DecodedHistograms::new(&self.plan, wave.histograms)?;
@@ -151,11 +164,12 @@ impl Assembly {
         let Some(batch) = self.batches.next() else { return Ok(None) };
         let time = self.metrics.elapsed_compute().clone();
         let _timer = time.timer();
-        let batch = match self.plan.has_histograms() {
+        let batch = match self.plan.has_histograms() || self.starts.is_some() {
             true => self.assemble_mixed(&batch)?,
             false => self.assemble(&batch)?,
         };
-        let held = self.decoder.memory() + self.histogram_memory.size();
+        let starts = self.starts.as_ref().map_or(0, Decoder::memory);
+        let held = self.decoder.memory() + starts + self.histogram_memory.size();
         self.peak.set_max(held + batch.get_array_memory_size());
         self.metrics.output_batches().add(1);
         self.metrics.record_output(batch.num_rows());

@@ -20,11 +20,20 @@ const WAVE_SAMPLES: usize = 512 * 1024;
 /// A run batch has this many histograms at most.
 const MOST_HISTOGRAMS: usize = WAVE_SAMPLES / HISTOGRAM_WEIGHT;
 
+/// The pages of what a wave reads.
+#[derive(Debug, Clone)]
+pub(super) struct ValuePages {
+    pub(super) values: Arc<Pages>,
+    /// Those of start timestamps, if they are wanted and there are some.
+    pub(super) starts: Option<Arc<Pages>>,
+}
+
 /// Batches of located runs whose values are fetched together.
 pub(super) struct Wave {
     batches: Vec<RecordBatch>,
     uses: Vec<PageUse>,
     shelved: Vec<(u32, Arc<Unpacked<f64>>)>,
+    start_uses: Vec<PageUse>,
     histograms: HistogramRows,
 }
 
@@ -34,15 +43,23 @@ pub(super) struct Fetched {
     pub(super) uses: Vec<PageUse>,
     pub(super) pages: Vec<PageBytes>,
     pub(super) shelved: Vec<(u32, Arc<Unpacked<f64>>)>,
+    pub(super) start_uses: Vec<PageUse>,
+    pub(super) start_pages: Vec<PageBytes>,
     pub(super) histograms: FetchedHistograms,
 }
 
-pub(super) async fn fetch_wave(wave: Result<Wave>, pages: Arc<Pages>) -> Result<Fetched> {
-    let Wave { batches, uses, shelved, histograms } = wave?;
-    let plan = Arc::clone(&pages.plan);
-    let histograms = fetch_histograms(&plan, histograms);
-    let (pages, histograms) = futures::try_join!(fetch(&pages, &uses), histograms)?;
-    Ok(Fetched { batches, uses, pages, shelved, histograms })
+pub(super) async fn fetch_wave(wave: Result<Wave>, of: ValuePages) -> Result<Fetched> {
+    let Wave { batches, uses, shelved, start_uses, histograms } = wave?;
+    let histograms = fetch_histograms(&of.values.plan, histograms);
+    let starts = async {
+        match &of.starts {
+            Some(pages) => fetch(pages, &start_uses).await,
+            None => Ok(Vec::new()),
+        }
+    };
+    let (pages, start_pages, histograms) =
+        futures::try_join!(fetch(&of.values, &uses), starts, histograms)?;
+    Ok(Fetched { batches, uses, pages, shelved, start_uses, start_pages, histograms })
 }
 
 /// What is gathered for a wave.
@@ -52,6 +69,7 @@ struct Gathering {
     /// Portions of a batch that are in no wave yet.
     portions: std::vec::IntoIter<RecordBatch>,
     pages: WavePages,
+    starts: Option<WavePages>,
     plan: Arc<ScanPlan>,
     shelf: Arc<Shelf<f64>>,
 }
@@ -59,12 +77,14 @@ struct Gathering {
 /// Gathers the input into waves.
 pub(super) fn waves(
     input: SendableRecordBatchStream,
-    pages: WavePages,
+    of: &ValuePages,
     plan: Arc<ScanPlan>,
     shelf: Arc<Shelf<f64>>,
-) -> impl Stream<Item = Result<Wave>> {
+) -> impl Stream<Item = Result<Wave>> + use<> {
+    let pages = WavePages::new(Arc::clone(&of.values));
+    let starts = of.starts.as_ref().map(|pages| WavePages::new(Arc::clone(pages)));
     let portions = Vec::new().into_iter();
-    let gathering = Gathering { input: Some(input), portions, pages, plan, shelf };
+    let gathering = Gathering { input: Some(input), portions, pages, starts, plan, shelf };
     stream::try_unfold(gathering, |mut gathering| async move {
         Ok(gathering.wave().await?.map(|wave| (wave, gathering)))
     })
@@ -81,7 +101,9 @@ impl Gathering {
         }
         let mut uses = self.pages.close();
         let shelved = shelved(&mut uses, &self.shelf);
-        Ok((!batches.is_empty()).then_some(Wave { batches, uses, shelved, histograms }))
+        let start_uses = self.starts.as_mut().map(WavePages::close).unwrap_or_default();
+        let wave = Wave { batches, uses, shelved, start_uses, histograms };
+        Ok((!wave.batches.is_empty()).then_some(wave))
     }
 
     /// The next batch, or the next portion of one.
@@ -107,6 +129,10 @@ impl Gathering {
         let mut weight = runs.ts.len();
         for at in 0..runs.len() {
             let stretch = stretch(runs, at);
+            let has_starts = self.plan.files[stretch.file as usize].has_starts();
+            if let Some(starts) = self.starts.as_mut().filter(|_| has_starts) {
+                starts.add(stretch)?;
+            }
             if self.plan.files[stretch.file as usize].histograms {
                 histograms.add(stretch);
                 weight += stretch.rows as usize * HISTOGRAM_WEIGHT;

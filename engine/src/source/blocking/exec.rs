@@ -20,7 +20,7 @@ use super::{BlockingRuns, RunSamples, cut};
 use crate::block::histogram::histogram_array;
 use crate::scan::frame::{properties, run_operator};
 use crate::scan::located::{BATCH_SAMPLES, list};
-use crate::source::{RunBuilder, histogram_run_schema, run_schema};
+use crate::source::{RunBuilder, has_histograms, run_schema, run_schema_with};
 use crate::{Error, ErrorKind, Result};
 
 /// Batches that wait for whoever reads the stream.
@@ -41,10 +41,7 @@ impl BlockingExec {
     /// The samples of all members of `reader`'s roster, in at most `partitions` partitions.
     pub fn new(reader: Arc<dyn BlockingRuns>, partitions: usize) -> Self {
         let partitions = cut(&reader.samples(), partitions);
-        let schema = match reader.has_histograms() {
-            true => histogram_run_schema(),
-            false => run_schema(),
-        };
+        let schema = run_schema_with(reader.has_histograms(), reader.has_starts());
         let properties = properties(schema, partitions.len());
         Self { reader, partitions, properties, metrics: ExecutionPlanMetricsSet::new() }
     }
@@ -79,8 +76,8 @@ impl ExecutionPlan for BlockingExec {
                 .register(context.memory_pool()),
             metrics: BaselineMetrics::new(&self.metrics, partition),
             peak: MetricBuilder::new(&self.metrics).peak_memory_usage("peak_memory", partition),
-            runs: match self.reader.has_histograms() {
-                true => Runs::All(RunBuilder::default()),
+            runs: match has_histograms(&self.schema()) {
+                true => Runs::All(RunBuilder::of(&self.schema())),
                 false => Runs::Floats(FloatRuns::default()),
             },
         };
@@ -91,8 +88,8 @@ impl ExecutionPlan for BlockingExec {
                 let gone = |_| Error::new(ErrorKind::Cancelled, "nobody waits for the samples");
                 out.blocking_send(Ok(batch)).map_err(gone)
             };
-            let read = reader.read(series, &mut |id, ts, samples| {
-                batch.add(id, ts, samples)?;
+            let read = reader.read(series, &mut |id, ts, samples, starts| {
+                batch.add(id, ts, samples, starts)?;
                 match batch.runs.weight() >= BATCH_SAMPLES {
                     true => batch.take()?.map_or(Ok(()), send),
                     false => Ok(()),
@@ -137,7 +134,13 @@ impl Runs {
 }
 
 impl Batch {
-    fn add(&mut self, id: u32, ts: &[i64], samples: RunSamples<'_>) -> Result<()> {
+    fn add(
+        &mut self,
+        id: u32,
+        ts: &[i64],
+        samples: RunSamples<'_>,
+        starts: Option<&[i64]>,
+    ) -> Result<()> {
         match (&mut self.runs, samples) {
             (Runs::Floats(runs), RunSamples::Floats(values)) => runs.add(id, ts, values),
             (Runs::All(runs), RunSamples::Floats(values)) => runs.floats(id, ts, values),
@@ -147,6 +150,9 @@ impl Batch {
             (Runs::Floats(_), RunSamples::Histograms(_)) => {
                 return Err(Error::internal("histograms from a reader that has none"));
             }
+        }
+        if let (Runs::All(runs), Some(starts)) = (&mut self.runs, starts) {
+            runs.starts(starts);
         }
         // This batch, and those that wait in the channel.
         self.memory.try_resize(self.runs.held() * (1 + WAITING))?;

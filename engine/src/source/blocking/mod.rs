@@ -28,8 +28,9 @@ pub enum RunSamples<'a> {
     Histograms(&'a [Histogram]),
 }
 
-/// Takes a run: a member of the roster, timestamps in ms, and a sample each.
-pub type RunSink<'a> = dyn FnMut(u32, &[i64], RunSamples<'_>) -> Result<()> + 'a;
+/// Takes a run: a member of the roster, timestamps in ms, a sample each, and start timestamps if they
+/// are known.
+pub type RunSink<'a> = dyn FnMut(u32, &[i64], RunSamples<'_>, Option<&[i64]>) -> Result<()> + 'a;
 
 /// What can hand out the samples of a roster.
 pub trait BlockingRuns: std::fmt::Debug + Send + Sync {
@@ -41,6 +42,11 @@ pub trait BlockingRuns: std::fmt::Debug + Send + Sync {
 
     /// Whether there may be native histograms: batches then have a column for them.
     fn has_histograms(&self) -> bool {
+        false
+    }
+
+    /// Whether start timestamps are wanted: batches then have a column for them.
+    fn has_starts(&self) -> bool {
         false
     }
 

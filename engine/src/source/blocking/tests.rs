@@ -37,7 +37,7 @@ impl BlockingRuns for Numbers {
                 let ts: Vec<i64> = (0..self.samples[at] as i64).collect();
                 for part in ts.chunks(1_000) {
                     let values: Vec<f64> = part.iter().map(|&t| t as f64 / 2.0).collect();
-                    sink(at as u32, part, RunSamples::Floats(&values))?;
+                    sink(at as u32, part, RunSamples::Floats(&values), None)?;
                 }
             }
             match self.fails && series.end == self.samples.len() {

@@ -89,6 +89,7 @@ impl Decoder {
         places.sort_by_key(|&(t, ..)| t);
         places.dedup_by_key(|&mut (t, ..)| t);
         let (mut ts, mut values, mut samples) = (Vec::new(), Vec::new(), Vec::new());
+        let mut starts = Vec::new();
         for alike in places.chunk_by(|a, b| a.1 == b.1) {
             ts.clear();
             ts.extend(alike.iter().map(|&(t, ..)| t));
@@ -98,11 +99,21 @@ impl Decoder {
                 samples.clear();
                 samples.extend(alike.iter().map(at));
                 runs.histograms(id, &ts, histogram_array(&samples)?);
+                if let Some(all) = self.histograms.starts() {
+                    starts.clear();
+                    starts.extend(alike.iter().map(|&(_, _, at)| all[at as usize]));
+                    runs.starts(&starts);
+                }
             } else {
                 values.clear();
                 let at = |&(_, _, at): &(i64, bool, u32)| self.floats.values()[at as usize];
                 values.extend(alike.iter().map(at));
                 runs.floats(id, &ts, &values);
+                if let Some(all) = self.floats.starts() {
+                    starts.clear();
+                    starts.extend(alike.iter().map(|&(_, _, at)| all[at as usize]));
+                    runs.starts(&starts);
+                }
             }
         }
         Ok(())

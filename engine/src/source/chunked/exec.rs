@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, UInt32Array};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::error::{DataFusionError, Result as DfResult};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
@@ -23,7 +23,7 @@ use crate::model::TimeRange;
 use crate::scan::frame::{properties, run_operator};
 use crate::scan::located::{BATCH_SAMPLES, list};
 use crate::source::blocking::cut;
-use crate::source::{Columns, RunBuilder, histogram_run_schema, run_schema};
+use crate::source::{Columns, RunBuilder, has_histograms, run_schema, run_schema_with};
 use crate::{Error, Result};
 
 /// Streams the samples of buffered chunks: one row a series, series in the order given.
@@ -41,7 +41,8 @@ pub struct ChunkedExec {
 struct Input {
     series: Vec<ChunkedSeries>,
     range: TimeRange,
-    histograms: bool,
+    /// Of its batches.
+    schema: SchemaRef,
     partitions: Vec<Range<usize>>,
 }
 
@@ -61,9 +62,9 @@ impl ChunkedExec {
         };
         let samples: Vec<u64> = series.iter().map(samples).collect();
         let partitions = cut(&samples, partitions);
-        let schema = if histograms { histogram_run_schema() } else { run_schema() };
-        let properties = properties(schema, partitions.len());
-        let input = Arc::new(Input { series, range, histograms, partitions });
+        let schema = run_schema_with(histograms, columns.starts());
+        let properties = properties(Arc::clone(&schema), partitions.len());
+        let input = Arc::new(Input { series, range, schema, partitions });
         Self { input, properties, metrics: ExecutionPlanMetricsSet::new() }
     }
 
@@ -133,7 +134,7 @@ impl Reading {
     fn next(&mut self) -> Result<Option<RecordBatch>> {
         let time = self.metrics.elapsed_compute().clone();
         let _timer = time.timer();
-        let batch = if self.input.histograms { self.all()? } else { self.floats()? };
+        let batch = if has_histograms(&self.input.schema) { self.all()? } else { self.floats()? };
         self.peak.set_max(self.memory.size());
         if let Some(batch) = &batch {
             self.metrics.output_batches().add(1);
@@ -144,7 +145,7 @@ impl Reading {
 
     /// A batch of floats and histograms.
     fn all(&mut self) -> Result<Option<RecordBatch>> {
-        let mut runs = RunBuilder::default();
+        let mut runs = RunBuilder::of(&self.input.schema);
         while runs.weight() < BATCH_SAMPLES
             && let Some(at) = self.left.next()
         {

@@ -39,6 +39,8 @@ pub(super) struct Piece<'a> {
     pub(super) values: Option<&'a [f64]>,
     /// The histograms, if it has no floats.
     pub(super) histograms: Option<Histograms<'a>>,
+    /// Start timestamps, one a timestamp, if the source has them.
+    pub(super) starts: Option<&'a [i64]>,
 }
 
 /// The native histograms of a piece: in a batch's array, from a place on.
@@ -67,6 +69,7 @@ impl<'a> Piece<'a> {
         let to = self.ts.partition_point(|&t| t <= range.max).max(from);
         self.ts = &self.ts[from..to];
         self.values = self.values.map(|values| &values[from..to]);
+        self.starts = self.starts.map(|starts| &starts[from..to]);
         let later = |h: Histograms<'a>| Histograms { from: h.from + from, ..h };
         self.histograms = self.histograms.map(later);
     }

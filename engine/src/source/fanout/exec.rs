@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, UInt32Array};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::error::Result as DfResult;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
@@ -27,7 +27,8 @@ use crate::scan::frame::{properties, run_operator};
 use crate::scan::located::{BATCH_SAMPLES, list};
 use crate::scan::{Settling, left_out};
 use crate::source::{
-    DedupFunc, RunBuilder, Select, SelectOptions, has_histograms, histogram_run_schema, run_schema,
+    DedupFunc, RunBuilder, Select, SelectOptions, has_histograms, has_starts, run_schema,
+    run_schema_with,
 };
 use crate::{Error, Result};
 
@@ -67,11 +68,8 @@ pub struct FanoutExec {
 
 impl FanoutExec {
     pub(super) fn new(plan: Arc<Plan>, inputs: Vec<Arc<dyn ExecutionPlan>>) -> Self {
-        let histograms = |input: &Arc<dyn ExecutionPlan>| has_histograms(&input.schema());
-        let schema = match inputs.iter().any(histograms) {
-            true => histogram_run_schema(),
-            false => run_schema(),
-        };
+        let any = |has: fn(&Schema) -> bool| inputs.iter().any(|input| has(&input.schema()));
+        let schema = run_schema_with(any(has_histograms), any(has_starts));
         let properties = properties(schema, 1);
         Self { plan, inputs, properties, metrics: ExecutionPlanMetricsSet::new() }
     }
@@ -124,7 +122,7 @@ impl ExecutionPlan for FanoutExec {
             next: 0,
             rows: Rows::default(),
             schema: self.schema(),
-            runs: has_histograms(&self.schema()).then(RunBuilder::default),
+            runs: has_histograms(&self.schema()).then(|| RunBuilder::of(&self.schema())),
             settling: Settling::default(),
             scratch: Scratch::default(),
             stretches: Vec::new(),
@@ -143,7 +141,7 @@ struct Merging {
     next: usize,
     rows: Rows,
     schema: SchemaRef,
-    /// What is made instead of rows where some child may have native histograms.
+    /// What is made instead of rows where some child may have native histograms or start timestamps.
     runs: Option<RunBuilder>,
     settling: Settling,
     scratch: Scratch,
@@ -249,6 +247,7 @@ impl Merging {
             if let Some(histograms) = piece.histograms {
                 let ts = &piece.ts[s.start..s.end];
                 runs.histograms(series, ts, histograms.slice(s.start, s.end));
+                runs.starts(piece.starts.map_or(&[], |starts| &starts[s.start..s.end]));
                 continue;
             }
             let ts = &piece.ts[s.start..s.end];
@@ -263,6 +262,7 @@ impl Merging {
                 settled = Some(s.settle);
             }
             runs.floats(series, &ts[from..], &values[from..]);
+            runs.starts(piece.starts.map_or(&[], |starts| &starts[s.start + from..s.end]));
         }
         Ok(())
     }

@@ -18,8 +18,8 @@ use futures::StreamExt;
 use super::algo::{Chunk, Histograms, Piece};
 use super::union::Place;
 use crate::block::histogram::HistogramColumns;
-use crate::source::histograms_of;
 use crate::source::pieces::column;
+use crate::source::{histograms_of, starts_of};
 use crate::{Error, Result};
 
 /// How many batches of a partition are read ahead.
@@ -32,6 +32,8 @@ struct Batch {
     value: ListArray,
     /// Native histograms, where the child may have some.
     histogram: Option<(ListArray, StructArray)>,
+    /// Start timestamps, where the child may have some.
+    starts: Option<ListArray>,
     /// The chunks that the rows came from, where the child tells them.
     chunks: Option<Chunks>,
     source: u32,
@@ -108,12 +110,22 @@ impl Row {
         if values.is_some_and(|values| values.len() != ts.len()) {
             return Err(Error::internal("a run has other numbers of values and times"));
         }
+        let starts = match &self.batch.starts {
+            Some(list) => {
+                let all = list.values().as_primitive_opt::<Int64Type>().ok_or_else(wrong)?;
+                Some(&all.values()[cut(list)])
+            }
+            None => None,
+        };
+        if starts.is_some_and(|starts| starts.len() != ts.len()) {
+            return Err(Error::internal("a run has other numbers of start timestamps and times"));
+        }
         let chunks = self.batch.chunks.as_ref();
         let (min, max) = chunks.map_or((first, last), |chunks| chunks.bounds(self.at));
         let chunk = chunks.map(|chunks| chunks.chunk(self.at));
         let (replica, source) = (self.replica, self.batch.source);
         let histograms = histograms.map(|(place, all)| Histograms { all, from: place.start });
-        Ok(Some(Piece { replica, source, min, max, chunk, ts, values, histograms }))
+        Ok(Some(Piece { replica, source, min, max, chunk, ts, values, histograms, starts }))
     }
 }
 
@@ -204,12 +216,14 @@ impl Input {
         let list = |at: usize| batch.column(at).as_list_opt::<i32>().cloned().ok_or_else(wrong);
         let series = batch.column(0).as_primitive_opt::<UInt32Type>().ok_or_else(wrong)?;
         let histogram = histograms_of(batch)?.map(|(list, all)| (list.clone(), all.clone()));
+        let starts = starts_of(batch)?.map(|(list, _)| list.clone());
         let bytes = batch.get_array_memory_size();
         stash.held.fetch_add(bytes, Ordering::Relaxed);
         let kept = Arc::new(Batch {
             ts: list(1)?,
             value: list(2)?,
             histogram,
+            starts,
             chunks: Chunks::of(batch),
             source: self.source,
             bytes,

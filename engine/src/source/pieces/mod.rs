@@ -35,7 +35,7 @@ use super::arrange::Arrangement;
 use super::chunked::{Kept, kind};
 use super::{
     ChunkParts, ChunkedSeries, EncodedChunk, Resolved, Roster, Select, SelectOptions, SeriesKind,
-    histogram_run_schema, run_schema,
+    run_schema_with,
 };
 use crate::chunk::Encoding;
 use crate::dedup::lanes;
@@ -124,7 +124,7 @@ impl ChunkParts for Answered {
     /// Finds all damage at once: the next attempt is then the last.
     fn damaged(&self, error: Error) -> Error {
         for chunk in self.kept.chunks() {
-            if Rows::default().push(0, chunk, &self.reading).is_err() {
+            if Rows::new(&self.reading).push(0, chunk, &self.reading).is_err() {
                 self.damaged.note(chunk);
             }
         }
@@ -145,8 +145,8 @@ pub(super) mod column {
     pub(in crate::source) const KEY: &str = "chunk_key";
 }
 
-/// The schema of [`PiecesExec`]: run batches, with native histograms or without, and the chunk that a
-/// row came from.
+/// The schema of [`PiecesExec`]: run batches, with native histograms and start timestamps or without,
+/// and the chunk that a row came from.
 ///
 /// ```text
 /// chunk_min, chunk_max: Int64   its bounds in ms
@@ -157,8 +157,8 @@ pub(super) mod column {
 ///
 /// Rows of counters out of downsampled samples are as [`Downsampled`](crate::chunk::Downsampled) says:
 /// a timestamp may repeat, and [`Select::whole_chunks`] tells whether rows reach beyond the range.
-pub fn piece_schema(histograms: bool) -> SchemaRef {
-    let runs = if histograms { histogram_run_schema() } else { run_schema() };
+pub fn piece_schema(histograms: bool, starts: bool) -> SchemaRef {
+    let runs = run_schema_with(histograms, starts);
     let mut fields: Vec<_> = runs.fields().iter().cloned().collect();
     for (name, kind, nullable) in [
         (column::MIN, DataType::Int64, false),
@@ -225,7 +225,7 @@ pub fn resolve_pieces(
     let mut slots: Vec<Option<Member>> = members.into_iter().map(Some).collect();
     let members = arrangement.order.iter().filter_map(|&at| slots[at as usize].take());
     let members = members.map(|member| member.chunks).collect();
-    let reading = reading.with_histograms(wanted && histograms > 0);
+    let reading = reading.with(wanted && histograms > 0, select.columns.starts());
     let chunks = Arc::new(Answered { kept: Kept::new(members, held), reading, damaged });
     let roster = Arc::new(roster);
     let pieces = Pieces::new(origin, Arc::clone(&roster), chunks, reading, options);
@@ -246,7 +246,7 @@ pub fn kept_pieces(
     options: &SelectOptions,
 ) -> Result<Resolved> {
     let reading = Reading::new(select, options, TimeRange::ALL)?;
-    let reading = reading.with_histograms(select.columns.histograms());
+    let reading = reading.with(select.columns.histograms(), select.columns.starts());
     let pieces = Pieces::new(origin, Arc::clone(&roster), chunks, reading, options);
     Ok(Resolved { roster, runs: Arc::new(PiecesExec::new(pieces)), warnings: Vec::new() })
 }

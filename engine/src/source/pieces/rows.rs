@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, BinaryArray, Float64Array, Int64Array, UInt8Array, UInt32Array};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 
@@ -28,6 +28,8 @@ pub(super) struct Reading {
     with_key: bool,
     /// Whether some chunk has native histograms, and they are wanted.
     pub(super) histograms: bool,
+    /// Whether start timestamps are wanted.
+    pub(super) starts: bool,
 }
 
 impl Reading {
@@ -38,12 +40,17 @@ impl Reading {
     pub(super) fn new(select: &Select, options: &SelectOptions, window: TimeRange) -> Result<Self> {
         let cut = if select.whole_chunks() { window } else { both(window, select.range) };
         let with_key = options.dedup_func == DedupFunc::Penalty;
-        Ok(Self { value: select.value()?, window, cut, with_key, histograms: false })
+        Ok(Self { value: select.value()?, window, cut, with_key, histograms: false, starts: false })
     }
 
-    /// With native histograms, or without.
-    pub(super) fn with_histograms(self, histograms: bool) -> Self {
-        Self { histograms, ..self }
+    /// With native histograms and start timestamps, or without.
+    pub(super) fn with(self, histograms: bool, starts: bool) -> Self {
+        Self { histograms, starts, ..self }
+    }
+
+    /// The schema of the rows.
+    pub(super) fn schema(&self) -> SchemaRef {
+        piece_schema(self.histograms, self.starts)
     }
 }
 
@@ -68,6 +75,11 @@ pub(super) struct Rows {
 }
 
 impl Rows {
+    /// Rows of what is read.
+    pub(super) fn new(reading: &Reading) -> Self {
+        Self { runs: RunBuilder::of(&reading.schema()), ..Self::default() }
+    }
+
     /// How many samples there are, histograms by their weight.
     pub(super) fn samples(&self) -> usize {
         self.floats.len() + self.runs.weight()
@@ -83,7 +95,7 @@ impl Rows {
         let before = self.floats.len();
         let key = self.decode(chunk, reading)?;
         let mut length = self.floats.len() - before;
-        if reading.histograms {
+        if reading.histograms || reading.starts {
             length = self.hand_over(series)?;
         }
         if length > 0 {
@@ -104,9 +116,11 @@ impl Rows {
         let length = self.floats.len() + self.histograms.len();
         if self.histograms.is_empty() {
             self.runs.floats(series, self.floats.ts(), self.floats.values());
+            self.runs.starts(self.floats.starts().unwrap_or_default());
         } else {
             let histograms = histogram_array(&self.histograms.samples)?;
             self.runs.histograms(series, &self.histograms.ts, histograms);
+            self.runs.starts(self.histograms.starts().unwrap_or_default());
         }
         self.runs.end_row();
         self.floats.clear();
@@ -184,7 +198,7 @@ impl Rows {
         columns.push(Arc::new(Int64Array::from(std::mem::take(&mut self.max))));
         columns.push(Arc::new(UInt8Array::from(std::mem::take(&mut self.encodings))));
         columns.push(Arc::new(keys));
-        RecordBatch::try_new(piece_schema(reading.histograms), columns)
+        RecordBatch::try_new(reading.schema(), columns)
             .map(Some)
             .map_err(|e| Error::internal(format!("decoded chunks: {e}")))
     }

@@ -14,7 +14,6 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 use futures::stream::try_unfold;
 
-use super::piece_schema;
 use super::rows::{Reading, Rows};
 use crate::chunk::Encoding;
 use crate::scan::cut;
@@ -56,7 +55,7 @@ pub struct PiecesExec {
 
 impl PiecesExec {
     pub(super) fn new(pieces: Pieces) -> Self {
-        let schema = piece_schema(pieces.reading.histograms);
+        let schema = pieces.reading.schema();
         let properties = properties(schema, pieces.partitions.len());
         Self { pieces: Arc::new(pieces), properties, metrics: ExecutionPlanMetricsSet::new() }
     }

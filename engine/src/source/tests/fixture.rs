@@ -32,6 +32,8 @@ pub(super) struct TestBlock {
     pub(super) bucket_ms: i64,
     pub(super) level: u32,
     pub(super) series: Vec<(Labels, Samples)>,
+    /// The start timestamp of a sample at a time.
+    pub(super) start_of: Option<fn(i64) -> i64>,
 }
 
 /// A bucket in memory with its catalog and source.
@@ -112,9 +114,12 @@ impl Fixture {
         }
         for ((_, _, series_ref), (floats, natives)) in runs {
             let (ts, values): (Vec<i64>, Vec<f64>) = floats.into_iter().unzip();
-            writer.floats(series_ref, &ts, &values, None).unwrap();
+            let starts = |ts: &[i64]| {
+                block.start_of.map(|of| ts.iter().copied().map(of).collect::<Vec<i64>>())
+            };
+            writer.floats(series_ref, &ts, &values, starts(&ts).as_deref()).unwrap();
             let (ts, natives): (Vec<i64>, Vec<Histogram>) = natives.into_iter().unzip();
-            writer.histograms(series_ref, &ts, None, &natives).unwrap();
+            writer.histograms(series_ref, &ts, starts(&ts).as_deref(), &natives).unwrap();
         }
         let meta = writer.finish().unwrap();
         commit(&self.bucket, dir.path(), &meta).await.unwrap();

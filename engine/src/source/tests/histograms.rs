@@ -134,7 +134,7 @@ fn own(job: &str) -> Labels {
     labels(&[("__name__", "m"), ("job", job)])
 }
 
-fn natives(every: i64, range: Range<i64>, from: u64) -> Natives {
+pub(super) fn natives(every: i64, range: Range<i64>, from: u64) -> Natives {
     range.step_by(every as usize).zip(from..).map(|(t, count)| (t, native(count))).collect()
 }
 

@@ -7,6 +7,7 @@ mod fixture;
 mod histograms;
 mod pieces;
 mod replicas;
+mod starts;
 
 use std::sync::Arc;
 
@@ -32,7 +33,14 @@ fn every(step: i64, range: std::ops::Range<i64>, value: impl Fn(i64) -> f64) -> 
 }
 
 fn block(range: std::ops::Range<i64>, series: Vec<(Labels, Samples)>) -> TestBlock {
-    TestBlock { external: Labels::empty(), range, bucket_ms: 2 * HOUR, level: 1, series }
+    TestBlock {
+        external: Labels::empty(),
+        range,
+        bucket_ms: 2 * HOUR,
+        level: 1,
+        series,
+        start_of: None,
+    }
 }
 
 /// A block with regular, jittered and constant series: pages in every encoding that the writer has.
@@ -430,6 +438,7 @@ proptest! {
                 // Slots of 400 ms, blocks of 500: neighbours overlap.
                 let written = TestBlock {
                     external, range: start..start + 500, bucket_ms: 128, level: 1, series,
+                    start_of: None,
                 };
                 fixture.add(written).await;
             }

@@ -175,7 +175,7 @@ async fn histogram_chunks_are_rows_of_their_own() {
     assert!(all.warnings.is_empty(), "{:?}", all.warnings);
     let stream = all.runs.execute(0, Arc::new(TaskContext::default())).unwrap();
     let batches = datafusion::physical_plan::common::collect(stream).await.unwrap();
-    assert_eq!(batches[0].schema(), piece_schema(true));
+    assert_eq!(batches[0].schema(), piece_schema(true, false));
     let (lists, structs) = histograms_of(&batches[0]).unwrap().unwrap();
     let lengths: Vec<i32> = (0..2).map(|row| lists.value_length(row)).collect();
     assert_eq!(lengths, [ts.len() as i32 - 1, 0]);

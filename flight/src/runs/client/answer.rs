@@ -11,7 +11,7 @@ use bytes::Bytes;
 use engine::model::TimeRange;
 use engine::source::{
     Columns, ReadLimits, Roster, Select, SelectOptions, StreamedRuns, histogram_run_schema,
-    run_schema,
+    run_schema, start_run_schema,
 };
 use engine::{Error, ErrorKind, Result};
 use futures::stream::{BoxStream, try_unfold};
@@ -244,7 +244,7 @@ impl Reading {
 /// The schema of the run batches that a message announces; the error says what is wrong with it.
 fn runs_of(message: &FlightData) -> std::result::Result<SchemaRef, String> {
     let schema = Schema::try_from(message).map_err(|error| format!("no schema: {error}"))?;
-    [run_schema(), histogram_run_schema()]
+    [run_schema(), histogram_run_schema(), start_run_schema()]
         .into_iter()
         .find(|runs| wire_schema(runs).fields() == schema.fields())
         .ok_or_else(|| "columns that are not those of run batches".to_owned())

@@ -7,7 +7,7 @@ use arrow::datatypes::{Int64Type, SchemaRef, UInt32Type};
 use arrow_flight::FlightData;
 use engine::block::histogram::HistogramColumns;
 use engine::model::TimeRange;
-use engine::source::{Columns, HISTOGRAM_WEIGHT, histograms_of};
+use engine::source::{Columns, HISTOGRAM_WEIGHT, histograms_of, starts_of};
 
 use super::answer::Opening;
 use crate::runs::batch::{decode, wire_schema};
@@ -55,11 +55,18 @@ impl Check {
                 Some((lists, columns))
             }
         };
+        let starts = starts_of(&batch).map_err(|error| error.to_string())?;
         self.samples = self.samples.saturating_add(1);
         for (row, &series) in ids.values().iter().enumerate() {
             let run = &all[ts[row] as usize..ts[row + 1] as usize];
             let length = (values[row + 1] - values[row]) as usize;
             let without = value.is_null(row);
+            if let Some((lists, _)) = starts {
+                let starts = lists.value_length(row) as usize;
+                if starts != run.len() {
+                    return Err(format!("{} timestamps and {starts} start timestamps", run.len()));
+                }
+            }
             match &histograms {
                 Some((lists, columns)) if lists.is_valid(row) => {
                     let ends = &lists.value_offsets()[row..row + 2];

@@ -364,7 +364,7 @@ fn naive(
         "integral" => {
             let number = |value: f64| if value.is_nan() { 0.0 } else { value };
             let area = |pair: &[(i64, f64)]| {
-                let height = (number(pair[0].1) + number(pair[1].1)) / 2.0;
+                let height = number(pair[0].1) / 2.0 + number(pair[1].1) / 2.0;
                 height * seconds(pair[1].0 - pair[0].0)
             };
             window.windows(2).map(area).fold(0.0, |sum, area| sum + area)
