@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use super::promqltest::histogram::Native;
+
 /// A question. Times are in ms.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Question {
@@ -33,8 +35,8 @@ pub(crate) enum Ask {
 pub(crate) struct Series {
     /// Times in ms and values.
     pub(crate) points: Vec<(i64, f64)>,
-    /// Samples that are native histograms.
-    pub(crate) histograms: usize,
+    /// Times in ms and native histograms.
+    pub(crate) histograms: Vec<(i64, Native)>,
 }
 
 /// An answer.
@@ -48,6 +50,19 @@ pub(crate) enum Answer {
     Names(Vec<String>),
     /// An error.
     Error(String),
+}
+
+/// An answer with what the engine remarks.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Remarked {
+    /// The answer.
+    pub(crate) answer: Answer,
+    /// Whether the answer is the parser's error.
+    pub(crate) refused: bool,
+    /// Warnings, in order.
+    pub(crate) warnings: Vec<String>,
+    /// Infos, in order.
+    pub(crate) infos: Vec<String>,
 }
 
 impl Answer {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::answer::{Answer, Ask, Question, Series};
+use super::promqltest::histogram::Native;
 
 /// How far a rounded value may be from the other, relative to it.
 const TOLERANCE: f64 = 1e-12;
@@ -82,43 +83,106 @@ fn data(question: &Question, ours: &Rows, theirs: &Rows) -> Verdict {
 }
 
 fn row(question: &Question, ours: &Series, theirs: &Series) -> Verdict {
-    if ours.histograms != theirs.histograms {
-        return Verdict::Different(format!(
-            "{} and {} histograms",
-            ours.histograms, theirs.histograms
-        ));
+    let rounds = may_round(&question.query);
+    let verdicts = [
+        points_of("points", &ours.points, &theirs.points, |our, their| {
+            number(rounds, *our, *their).map_err(|()| format!("{our:?} and {their:?}"))
+        }),
+        points_of("histograms", &ours.histograms, &theirs.histograms, |our, their| {
+            native(rounds, our, their)
+        }),
+    ];
+    let mut rounded = false;
+    for verdict in verdicts {
+        match verdict {
+            Verdict::Equal => {}
+            Verdict::Rounded => rounded = true,
+            different @ Verdict::Different(_) => return different,
+        }
     }
-    let times = |series: &Series| series.points.iter().map(|(t, _)| *t).collect::<Vec<_>>();
+    if rounded { Verdict::Rounded } else { Verdict::Equal }
+}
+
+/// Compares points at the same times; `same` says whether two are equal but for rounding.
+fn points_of<T: std::fmt::Debug>(
+    what: &str,
+    ours: &[(i64, T)],
+    theirs: &[(i64, T)],
+    same: impl Fn(&T, &T) -> Result<Near, String>,
+) -> Verdict {
+    let times = |points: &[(i64, T)]| points.iter().map(|(t, _)| *t).collect::<Vec<_>>();
     let (our_times, their_times) = (times(ours), times(theirs));
     if our_times != their_times {
-        let only_ours = our_times.iter().filter(|t| !their_times.contains(t)).count();
-        let first = theirs.points.iter().find(|(t, _)| !our_times.contains(t));
+        let first = theirs.iter().find(|(t, _)| !our_times.contains(t));
+        let other = ours.iter().find(|(t, _)| !their_times.contains(t));
         return Verdict::Different(format!(
-            "{} points and {}: {only_ours} are not Prometheus', the first missing is {first:?}",
+            "{} {what} and {}: the first that is not Prometheus' is {other:?}, the first missing is \
+             {first:?}",
             our_times.len(),
             their_times.len()
         ));
     }
     let mut rounded = false;
     let mut found = Vec::new();
-    for (&(time, our), &(_, their)) in ours.points.iter().zip(&theirs.points) {
-        if our.to_bits() == their.to_bits() || (our.is_nan() && their.is_nan()) {
-            continue;
-        }
-        let near = (our - their).abs() <= TOLERANCE * their.abs().max(our.abs());
-        if near && may_round(&question.query) {
-            rounded = true;
-        } else {
-            found.push(format!("{our:?} and {their:?} at {time}"));
+    for ((time, our), (_, their)) in ours.iter().zip(theirs) {
+        match same(our, their) {
+            Ok(Near::Same) => {}
+            Ok(Near::Rounded) => rounded = true,
+            Err(why) => found.push(format!("{why} at {time}")),
         }
     }
     match found.as_slice() {
         [] if rounded => Verdict::Rounded,
         [] => Verdict::Equal,
         [first, ..] => {
-            Verdict::Different(format!("{first}, {} of {} points", found.len(), our_times.len()))
+            Verdict::Different(format!("{first}, {} of {} {what}", found.len(), our_times.len()))
         }
     }
+}
+
+/// How near two values are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Near {
+    Same,
+    Rounded,
+}
+
+fn number(rounds: bool, our: f64, their: f64) -> Result<Near, ()> {
+    if our.to_bits() == their.to_bits() || (our.is_nan() && their.is_nan()) {
+        return Ok(Near::Same);
+    }
+    let near = (our - their).abs() <= TOLERANCE * their.abs().max(our.abs());
+    if near && rounds { Ok(Near::Rounded) } else { Err(()) }
+}
+
+/// Compares histograms; empty buckets do not count.
+fn native(rounds: bool, our: &Native, their: &Native) -> Result<Near, String> {
+    let shown = || format!("{our:?} and {their:?}");
+    let exact = our.schema == their.schema
+        && our.zero_threshold.to_bits() == their.zero_threshold.to_bits()
+        && our.custom_values == their.custom_values
+        && our.hint == their.hint;
+    let populated = |buckets: &BTreeMap<i32, f64>| -> Vec<(i32, f64)> {
+        let all = buckets.iter().map(|(&at, &count)| (at, count));
+        all.filter(|&(_, count)| count != 0.0).collect()
+    };
+    let buckets = |native: &Native| [populated(&native.positive), populated(&native.negative)];
+    let (ours, theirs) = (buckets(our).concat(), buckets(their).concat());
+    let places = |buckets: &[(i32, f64)]| buckets.iter().map(|(at, _)| *at).collect::<Vec<_>>();
+    if !exact || places(&ours) != places(&theirs) {
+        return Err(shown());
+    }
+    let numbers = |native: &Native, buckets: &[(i32, f64)]| -> Vec<f64> {
+        let own = [native.count, native.sum, native.zero_count];
+        own.into_iter().chain(buckets.iter().map(|(_, count)| *count)).collect()
+    };
+    let mut near = Near::Same;
+    for (our, their) in numbers(our, &ours).into_iter().zip(numbers(their, &theirs)) {
+        if number(rounds, our, their).map_err(|()| shown())? == Near::Rounded {
+            near = Near::Rounded;
+        }
+    }
+    Ok(near)
 }
 
 /// Sorted answers have their values in the same order; equal values may change places.
@@ -164,7 +228,13 @@ pub(super) fn may_round(query: &str) -> bool {
 
 fn points(series: &Series) -> String {
     let first = series.points.first();
-    format!("{} points from {first:?}, {} histograms", series.points.len(), series.histograms)
+    let histograms = &series.histograms;
+    format!(
+        "{} points from {first:?}, {} histograms from {:?}",
+        series.points.len(),
+        histograms.len(),
+        histograms.first()
+    )
 }
 
 fn short(answer: &Answer) -> String {

@@ -9,6 +9,7 @@ pub(crate) mod answer;
 mod compare;
 mod differential;
 mod explain;
+mod fuzz;
 pub(crate) mod prometheus;
 mod promqltest;
 mod queries;

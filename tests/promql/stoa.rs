@@ -120,10 +120,9 @@ fn rows(
     let rows = result.as_array().unwrap_or_else(|| panic!("not a list: {result}"));
     rows.iter()
         .map(|row| {
-            let mut series = points(row);
-            series.histograms = row["histograms"].as_array().map_or(0, Vec::len)
-                + usize::from(row.get("histogram").is_some());
-            (labels_of(&row["metric"]), series)
+            let native = row.get("histogram").or(row.get("histograms"));
+            assert!(native.is_none(), "the data sets have no native histograms: {row}");
+            (labels_of(&row["metric"]), points(row))
         })
         .collect()
 }
@@ -135,7 +134,7 @@ fn series_of<'a>(points: impl IntoIterator<Item = &'a Value>) -> Series {
         let value = value.parse().unwrap_or_else(|e| panic!("not a number: {value}: {e}"));
         ((seconds * 1000.0).round() as i64, value)
     });
-    Series { points: points.collect(), histograms: 0 }
+    Series { points: points.collect(), histograms: Vec::new() }
 }
 
 fn labels_of(value: &Value) -> BTreeMap<String, String> {

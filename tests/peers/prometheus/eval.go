@@ -6,13 +6,13 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/prometheus/prometheus/model/histogram"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
@@ -20,21 +20,23 @@ import (
 	"github.com/prometheus/prometheus/tsdb"
 )
 
-// question is a line of the input. Times and the step are in milliseconds; a step of 0 asks for an
-// instant query at Start. With Call it asks for "series", "labels" or the values of the label "=name"
-// of the series that Query selects.
+// question is a line of the input. Times, the step and the lookback (0 is 5 minutes) are in
+// milliseconds; a step of 0 asks for an instant query at Start. With Call it asks for "series",
+// "labels" or the values of the label "=name" of the series that Query selects.
 type question struct {
-	Call  string `json:"call,omitempty"`
-	Query string `json:"query"`
-	Start int64  `json:"start"`
-	End   int64  `json:"end"`
-	Step  int64  `json:"step"`
+	Call     string `json:"call,omitempty"`
+	Query    string `json:"query"`
+	Start    int64  `json:"start"`
+	End      int64  `json:"end"`
+	Step     int64  `json:"step"`
+	Lookback int64  `json:"lookback"`
 }
 
 // answer is a line of the output.
 type answer struct {
 	Type     string   `json:"type,omitempty"`
 	Error    string   `json:"error,omitempty"`
+	Refused  bool     `json:"refused,omitempty"` // The error is the parser's.
 	Warnings []string `json:"warnings,omitempty"`
 	Infos    []string `json:"infos,omitempty"`
 	Text     string   `json:"text,omitempty"`  // of a string
@@ -42,31 +44,45 @@ type answer struct {
 	Series   []series `json:"series,omitempty"`
 }
 
-// series holds the points of one series: a value is the 16 hexadecimal digits of its bits.
+// series holds the points of one series: a value is the 16 hexadecimal digits of its bits, a histogram
+// a line of a dump.
 type series struct {
 	Labels     map[string]string `json:"labels"`
 	Times      []int64           `json:"times"`
 	Values     []string          `json:"values"`
-	Histograms int               `json:"histograms,omitempty"`
+	Histograms []string          `json:"histograms,omitempty"`
 }
 
-// eval answers the questions on stdin, one JSON object a line, from the blocks of a folder, with the
-// options that Prometheus has without any flag.
+// eval answers the questions on stdin, one JSON object a line, from the blocks of a folder or from the
+// samples of a dump, with the options that Prometheus has without any flag but those of -features.
 func eval(args []string) error {
 	flags := flag.NewFlagSet("eval", flag.ContinueOnError)
 	dir := flags.String("blocks", "", "folder of the blocks")
+	dumped := flags.String("dump", "", "file of the dump")
+	features := flags.String("features", "", "names of features of PromQL, joined by commas")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	blocks, err := openBlocks(*dir)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		for _, block := range blocks {
-			block.Close()
+	var source storage.Queryable
+	if *dumped != "" {
+		read, err := readMemory(*dumped)
+		if err != nil {
+			return err
 		}
-	}()
+		source = read
+	} else {
+		blocks, err := openBlocks(*dir)
+		if err != nil {
+			return err
+		}
+		defer func() {
+			for _, block := range blocks {
+				block.Close()
+			}
+		}()
+		source = blocks
+	}
+	on := func(name string) bool { return slices.Contains(strings.Split(*features, ","), name) }
 	engine := promql.NewEngine(promql.EngineOpts{
 		MaxSamples:               50_000_000,
 		Timeout:                  2 * time.Minute,
@@ -74,7 +90,13 @@ func eval(args []string) error {
 		NoStepSubqueryIntervalFn: func(int64) int64 { return time.Minute.Milliseconds() },
 		EnableAtModifier:         true,
 		EnableNegativeOffset:     true,
-		Parser:                   parser.NewParser(parser.Options{}),
+		EnableDelayedNameRemoval: on("promql-delayed-name-removal"),
+		UseStartTimestamps:       on("use-start-timestamps"),
+		Parser: parser.NewParser(parser.Options{
+			EnableExperimentalFunctions: on("promql-experimental-functions"),
+			EnableBinopFillModifiers:    on("promql-binop-fill-modifiers"),
+			EnableUnquotedUTF8Names:     on("promql-unquoted-utf8-names"),
+		}),
 	})
 	in := bufio.NewScanner(os.Stdin)
 	in.Buffer(nil, 1<<24)
@@ -89,7 +111,7 @@ func eval(args []string) error {
 		if q.Call != "" {
 			answered = listingOf
 		}
-		if err := encoder.Encode(answered(engine, blocks, q)); err != nil {
+		if err := encoder.Encode(answered(engine, source, q)); err != nil {
 			return err
 		}
 		if err := out.Flush(); err != nil {
@@ -143,14 +165,16 @@ func answerTo(engine *promql.Engine, source storage.Queryable, q question) answe
 	start, end := time.UnixMilli(q.Start), time.UnixMilli(q.End)
 	var query promql.Query
 	var err error
+	lookback := time.Duration(q.Lookback) * time.Millisecond
+	options := promql.NewPrometheusQueryOpts(false, lookback, nil)
 	if q.Step == 0 {
-		query, err = engine.NewInstantQuery(ctx, source, nil, q.Query, start)
+		query, err = engine.NewInstantQuery(ctx, source, options, q.Query, start)
 	} else {
 		step := time.Duration(q.Step) * time.Millisecond
-		query, err = engine.NewRangeQuery(ctx, source, nil, q.Query, start, end, step)
+		query, err = engine.NewRangeQuery(ctx, source, options, q.Query, start, end, step)
 	}
 	if err != nil {
-		return answer{Error: err.Error()}
+		return answer{Error: err.Error(), Refused: true}
 	}
 	defer query.Close()
 	result := query.Exec(ctx)
@@ -170,7 +194,7 @@ func answerTo(engine *promql.Engine, source storage.Queryable, q question) answe
 		for _, sample := range value {
 			s := series{Labels: sample.Metric.Map()}
 			if sample.H != nil {
-				s.Histograms++
+				s.addHistogram(sample.T, sample.H)
 			} else {
 				s.add(sample.T, sample.F)
 			}
@@ -178,9 +202,12 @@ func answerTo(engine *promql.Engine, source storage.Queryable, q question) answe
 		}
 	case promql.Matrix:
 		for _, row := range value {
-			s := series{Labels: row.Metric.Map(), Histograms: len(row.Histograms)}
+			s := series{Labels: row.Metric.Map()}
 			for _, point := range row.Floats {
 				s.add(point.T, point.F)
+			}
+			for _, point := range row.Histograms {
+				s.addHistogram(point.T, point.H)
 			}
 			a.Series = append(a.Series, s)
 		}
@@ -192,7 +219,13 @@ func answerTo(engine *promql.Engine, source storage.Queryable, q question) answe
 
 func (s *series) add(t int64, v float64) {
 	s.Times = append(s.Times, t)
-	s.Values = append(s.Values, fmt.Sprintf("%016x", math.Float64bits(v)))
+	s.Values = append(s.Values, bits(v))
+}
+
+func (s *series) addHistogram(t int64, h *histogram.FloatHistogram) {
+	var line strings.Builder
+	dumpFloat(&line, 0, t, h)
+	s.Histograms = append(s.Histograms, strings.TrimSpace(line.String()))
 }
 
 // listingOf answers the metadata calls of the HTTP API, as web/api/v1 does with one selector.

@@ -4,7 +4,7 @@
 //	prometheus write -out DIR [-kind KIND] [-seed N]   write TSDB blocks
 //	prometheus dump -block DIR                         print every series and sample of a block
 //	prometheus chunks -block DIR                       print every chunk of a block
-//	prometheus eval -blocks DIR                        answer PromQL from stdin over blocks
+//	prometheus eval -blocks DIR | -dump FILE           answer PromQL from stdin over blocks, or over a dump
 //	prometheus at                                      set @ on the selectors of queries from stdin
 //	prometheus load                                    print what promqltest loads of texts from stdin
 //

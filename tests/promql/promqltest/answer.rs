@@ -9,7 +9,7 @@ use super::script::Value;
 
 /// The value of an answer.
 #[derive(Debug, Clone)]
-pub(super) enum Found {
+pub(in crate::promql) enum Found {
     Scalar(f64),
     Text(String),
     Vector(Vec<(Labels, Value)>),
@@ -19,10 +19,10 @@ pub(super) enum Found {
 
 /// What was found, and the engine's remarks.
 #[derive(Debug, Clone)]
-pub(super) struct Answer {
-    pub(super) found: Found,
-    pub(super) warnings: Vec<String>,
-    pub(super) infos: Vec<String>,
+pub(in crate::promql) struct Answer {
+    pub(in crate::promql) found: Found,
+    pub(in crate::promql) warnings: Vec<String>,
+    pub(in crate::promql) infos: Vec<String>,
 }
 
 impl From<QueryAnswer> for Answer {

@@ -16,19 +16,21 @@ use super::storage::{Layout, Loaded, Place};
 const MINUTE_MS: i64 = 60_000;
 
 /// Everything of the language is on, as in Prometheus' own runs of the scripts.
+pub(in crate::promql) const ALL_FEATURES: Features = Features {
+    experimental_functions: true,
+    fill_modifiers: true,
+    unquoted_utf8_names: true,
+    delayed_name_removal: true,
+    type_and_unit_labels: false,
+    use_start_timestamps: true,
+};
+
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
-    Engine::new(EngineSettings {
-        features: Features {
-            experimental_functions: true,
-            fill_modifiers: true,
-            unquoted_utf8_names: true,
-            delayed_name_removal: true,
-            type_and_unit_labels: false,
-            use_start_timestamps: true,
-        },
-        ..EngineSettings::default()
-    })
+    Engine::new(EngineSettings { features: ALL_FEATURES, ..EngineSettings::default() })
 });
+
+/// How far instant selectors look back in the scripts.
+const LOOKBACK: Duration = Duration::from_secs(300);
 
 /// What came of an evaluation: nothing wrong, or what.
 #[derive(Debug, Clone)]
@@ -139,16 +141,27 @@ fn middle(found: Found, time: i64, scalar: bool) -> Result<Found, String> {
 }
 
 async fn ask(place: &Place, query: &str, evaluation: Asked) -> Result<Answer, String> {
+    ask_engine(&ENGINE, place, query, evaluation, LOOKBACK).await
+}
+
+/// The answer of `engine` over a bucket, or its error.
+pub(in crate::promql) async fn ask_engine(
+    engine: &Engine,
+    place: &Place,
+    query: &str,
+    evaluation: Asked,
+    lookback: Duration,
+) -> Result<Answer, String> {
     let request = QueryRequest {
         query: query.to_owned(),
         evaluation,
-        lookback: Duration::from_secs(300),
+        lookback,
         default_subquery_step: Duration::from_secs(60),
         max_resolution: Duration::ZERO,
         timeout: Duration::from_secs(100),
         limit: 0,
         select: place.options.clone(),
     };
-    let answer = ENGINE.query(request, Arc::clone(&place.source)).await;
+    let answer = engine.query(request, Arc::clone(&place.source)).await;
     answer.map(Answer::from).map_err(|error| error.message().to_owned())
 }

@@ -5,25 +5,25 @@ use std::collections::BTreeMap;
 use engine::model::{CounterResetHint, Histogram, HistogramCounts, STALE_NAN_BITS, Span};
 
 /// The schema of histograms with custom bounds.
-pub(super) const CUSTOM: i32 = -53;
+pub(in crate::promql) const CUSTOM: i32 = -53;
 
 /// A native histogram.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Native {
+pub(crate) struct Native {
     /// The resolution, or [`CUSTOM`].
-    pub(super) schema: i32,
-    pub(super) zero_threshold: f64,
-    pub(super) zero_count: f64,
-    pub(super) count: f64,
-    pub(super) sum: f64,
+    pub(crate) schema: i32,
+    pub(crate) zero_threshold: f64,
+    pub(crate) zero_count: f64,
+    pub(crate) count: f64,
+    pub(crate) sum: f64,
     /// Counts by bucket index; empty buckets may stand among them.
-    pub(super) positive: BTreeMap<i32, f64>,
+    pub(crate) positive: BTreeMap<i32, f64>,
     /// The same below zero.
-    pub(super) negative: BTreeMap<i32, f64>,
-    pub(super) custom_values: Vec<f64>,
-    pub(super) hint: CounterResetHint,
+    pub(crate) negative: BTreeMap<i32, f64>,
+    pub(crate) custom_values: Vec<f64>,
+    pub(crate) hint: CounterResetHint,
     /// Whether the script says the hint: only then it is compared.
-    pub(super) hint_written: bool,
+    pub(crate) hint_written: bool,
 }
 
 impl Default for Native {
@@ -45,7 +45,7 @@ impl Default for Native {
 
 impl Native {
     /// The stale marker.
-    pub(super) fn stale() -> Self {
+    pub(in crate::promql) fn stale() -> Self {
         Self { sum: f64::from_bits(STALE_NAN_BITS), ..Self::default() }
     }
 

@@ -6,10 +6,8 @@ use std::process::{Command, Stdio};
 use serde_json::json;
 
 use super::SCRIPTS;
-use super::histogram::by_index;
 use super::script::{Command as Step, Script};
-use super::storage::{Loaded, stored};
-use crate::ingest::dump::Dump;
+use super::storage::{Loaded, buckets_of_dump, dumped};
 use crate::support::go_program;
 
 /// The loads of a script between one `clear` and the next, as text, and their series as a dump.
@@ -23,32 +21,13 @@ fn states(script: &Script) -> Vec<(String, String)> {
                 loaded.add(load).unwrap_or_else(|why| panic!("{}: {why}", script.name));
             }
             Step::Clear if !text.is_empty() => {
-                states.push((std::mem::take(&mut text), dumped(&loaded)));
+                states.push((std::mem::take(&mut text), dumped(&loaded.kept())));
                 loaded = Loaded::default();
             }
             Step::Clear | Step::Evaluate(_) => {}
         }
     }
     states
-}
-
-fn dumped(loaded: &Loaded) -> String {
-    let mut dump = Dump::default();
-    for (labels, samples) in stored(&loaded.kept(), false) {
-        if samples.floats.is_empty() && samples.natives.is_empty() {
-            continue;
-        }
-        dump.series(labels.clone());
-        for float in samples.floats {
-            let value = f64::from_bits(float.bits);
-            dump.floats(&labels, &[float.ts], &[value], Some(&[float.start_ts]));
-        }
-        for native in samples.natives {
-            let (ts, start) = (native.ts, native.start_ts);
-            dump.histograms(&labels, &[ts], &[native.histogram], Some(&[start]));
-        }
-    }
-    dump.finish()
 }
 
 fn by_promqltest(texts: &[&str]) -> Vec<String> {
@@ -91,6 +70,11 @@ fn comparable(dump: &str) -> String {
         };
         nth += 1;
         let hint = if nth > 10 && *hint == NOT_COUNTER_RESET { UNKNOWN } else { hint };
+        let populated = |spans, buckets| {
+            let mut by_index = buckets_of_dump(spans, buckets);
+            by_index.retain(|_, count| *count != 0.0);
+            format!("{by_index:?}")
+        };
         let (positive, negative) =
             (populated(spans, buckets), populated(negative_spans, negatives));
         format!("h {start} {ts} {hint} {head:?} {positive} {negative} {custom}\n")
@@ -101,25 +85,6 @@ fn comparable(dump: &str) -> String {
 /// Hints as they are dumped.
 const UNKNOWN: &str = "0";
 const NOT_COUNTER_RESET: &str = "2";
-
-fn populated(spans: &str, buckets: &str) -> String {
-    let spans: Vec<engine::model::Span> = list(spans)
-        .map(|span| {
-            let (offset, length) = span.split_once(':').expect("a span");
-            let length = length.parse().expect("a length");
-            engine::model::Span { offset: offset.parse().expect("an offset"), length }
-        })
-        .collect();
-    let bits = |digits: &str| u64::from_str_radix(digits, 16).expect("hexadecimal digits");
-    let counts: Vec<f64> = list(buckets).map(|digits| f64::from_bits(bits(digits))).collect();
-    let mut by_index = by_index(&spans, &counts);
-    by_index.retain(|_, count| *count != 0.0);
-    format!("{by_index:?}")
-}
-
-fn list(text: &str) -> impl Iterator<Item = &str> {
-    text.split(',').filter(move |_| text != "-")
-}
 
 #[test]
 fn loads_are_those_of_promqltest() {

@@ -9,15 +9,15 @@
 //! made one. What is known to fail stands in `known.txt`, a line an evaluation; an evaluation that
 //! fails without standing there fails its test, and so does one that stands there and passes.
 
-mod answer;
-mod evaluate;
-mod histogram;
+pub(super) mod answer;
+pub(super) mod evaluate;
+pub(crate) mod histogram;
 mod judge;
 mod known;
 mod loads;
-mod script;
+pub(super) mod script;
 mod shifts;
-mod storage;
+pub(super) mod storage;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;

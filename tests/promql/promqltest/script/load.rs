@@ -9,23 +9,23 @@ use super::series::{Offsets, Value, series, start_offsets};
 
 /// A sample of a load.
 #[derive(Debug, Clone, PartialEq)]
-pub(in super::super) struct Sample {
+pub(in crate::promql) struct Sample {
     /// In ms.
-    pub(in super::super) ts: i64,
+    pub(in crate::promql) ts: i64,
     /// The start timestamp in ms; 0 is none.
-    pub(in super::super) start_ts: i64,
-    pub(in super::super) value: Value,
+    pub(in crate::promql) start_ts: i64,
+    pub(in crate::promql) value: Value,
 }
 
 /// Data that come at once.
 #[derive(Debug, Clone, Default)]
-pub(in super::super) struct Load {
+pub(in crate::promql) struct Load {
     /// Whether classic histograms are also loaded as native ones with custom buckets.
-    pub(in super::super) with_nhcb: bool,
+    pub(in crate::promql) with_nhcb: bool,
     /// Samples in order of time.
-    pub(in super::super) series: BTreeMap<Labels, Vec<Sample>>,
+    pub(in crate::promql) series: BTreeMap<Labels, Vec<Sample>>,
     /// The command as the script has it.
-    pub(in super::super) text: String,
+    pub(in crate::promql) text: String,
 }
 
 /// The load whose first line is `command`, with the lines after it.

@@ -11,8 +11,10 @@ mod series;
 use std::path::Path;
 
 pub(super) use evaluation::{Annotations, Evaluation, Row, Wanted, When};
-pub(super) use load::{Load, Sample};
-pub(super) use series::{Value, Values};
+pub(super) use load::Load;
+pub(in crate::promql) use load::Sample;
+pub(in crate::promql) use series::Value;
+pub(super) use series::Values;
 
 /// A command of a script.
 #[derive(Debug, Clone)]

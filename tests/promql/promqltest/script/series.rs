@@ -8,13 +8,13 @@ use super::{notation, quote};
 
 /// A sample's value.
 #[derive(Debug, Clone, PartialEq)]
-pub(in super::super) enum Value {
+pub(in crate::promql) enum Value {
     Float(f64),
     Histogram(Box<Native>),
 }
 
 /// Values one after the other; none is a gap.
-pub(in super::super) type Values = Vec<Option<Value>>;
+pub(in crate::promql) type Values = Vec<Option<Value>>;
 
 /// `name{a="b"} 1 2 3`.
 pub(super) fn series(line: &str) -> Result<(Labels, Values), String> {

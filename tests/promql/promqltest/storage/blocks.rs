@@ -26,7 +26,7 @@ type Series = BTreeMap<Labels, Vec<Sample>>;
 
 /// How series are distributed over blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Layout {
+pub(in crate::promql) enum Layout {
     /// All in one block.
     One,
     /// Cut in time, and over two replicas: a third of the series is in both, a third in either.
@@ -35,15 +35,15 @@ pub(crate) enum Layout {
 
 /// A bucket with blocks, as `stoa query` reads it.
 #[derive(Debug)]
-pub(crate) struct Place {
-    pub(crate) source: Arc<dyn SeriesSource>,
-    pub(crate) options: SelectOptions,
+pub(in crate::promql) struct Place {
+    pub(in crate::promql) source: Arc<dyn SeriesSource>,
+    pub(in crate::promql) options: SelectOptions,
     _folder: tempfile::TempDir,
 }
 
 impl Place {
     /// A bucket with `series`.
-    pub(crate) async fn new(series: &Series, layout: Layout) -> Self {
+    pub(in crate::promql) async fn new(series: &Series, layout: Layout) -> Self {
         let folder = scratch();
         let yaml = format!("type: FILESYSTEM\nconfig:\n  directory: {}\n", folder.path().display());
         let bucket = Bucket::from_yaml(&yaml).expect("a configuration");

@@ -1,6 +1,7 @@
 //! What a script has loaded, as Prometheus' head would keep it.
 
 mod blocks;
+mod dump;
 mod hints;
 mod nhcb;
 
@@ -8,7 +9,9 @@ use std::collections::BTreeMap;
 
 use engine::model::{Labels, STALE_NAN_BITS};
 
-pub(super) use blocks::{Layout, Place};
+pub(in crate::promql) use blocks::{Layout, Place};
+pub(super) use dump::buckets_of_dump;
+pub(in crate::promql) use dump::{dumped, native_of_dump};
 
 use crate::block::samples::{Data, Float, Native as Stored, Samples};
 

@@ -1,0 +1,37 @@
+//! Timestamps of a series.
+
+use super::{LENGTH, START};
+use crate::promql::fuzz::random::Random;
+
+/// How far scrapes may be apart, in ms; the common ones more than once.
+const INTERVALS: [i64; 12] = [
+    15_000, 15_000, 15_000, 30_000, 30_000, 30_000, 60_000, 60_000, 7_300, 20_001, 107_000, 283_000,
+];
+
+/// Ascending times in ms.
+pub(super) fn series(random: &mut Random) -> Vec<i64> {
+    let interval = random.pick(&INTERVALS);
+    let jitter = random.pick(&[0, 0, 1, interval / 20, interval / 3]);
+    let begin = START
+        + if random.chance(20) { random.between(0, LENGTH) } else { random.between(0, interval) };
+    let end = START + if random.chance(20) { random.between(0, LENGTH) } else { LENGTH };
+    let hole = match random.chance(30) {
+        true => {
+            let from = START + random.between(0, LENGTH);
+            from..from + random.between(interval, 20 * interval)
+        }
+        false => 0..0,
+    };
+    let lost = random.pick(&[0, 0, 0, 3, 30]);
+    let mut times = Vec::new();
+    let mut at = begin;
+    while at < end {
+        let ts = at + random.between(0, jitter);
+        if !hole.contains(&ts) && !random.chance(lost) && times.last().is_none_or(|&last| last < ts)
+        {
+            times.push(ts);
+        }
+        at += interval;
+    }
+    times
+}
