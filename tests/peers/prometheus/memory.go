@@ -20,8 +20,9 @@ import (
 	"github.com/prometheus/prometheus/util/annotations"
 )
 
-// memory is what the engine queries where the samples are known one by one: series in order of their
-// labels. Unlike a head it keeps the counter reset hints that it is given.
+// memory is what the engine queries where the samples are known one by one. Unlike a head it keeps the
+// counter reset hints that it is given. Series are selected in the order in which they stand here: the
+// engine wants none, and some answers depend on it.
 type memory []memorySeries
 
 type memorySeries struct {
@@ -86,7 +87,6 @@ func readMemory(path string) (memory, error) {
 			return nil, fmt.Errorf("%q: %w", in.Text(), line.err)
 		}
 	}
-	slices.SortFunc(read, func(a, b memorySeries) int { return labels.Compare(a.labels, b.labels) })
 	return read, in.Err()
 }
 

@@ -7,6 +7,7 @@ use futures::StreamExt;
 use promql::parse::Features;
 use promql::query::Evaluation;
 use promql::{Engine, EngineSettings};
+use tokio::task::JoinHandle;
 
 use super::data::Series;
 use crate::promql::answer::{self, Answer, Ask, Question, Remarked};
@@ -14,7 +15,7 @@ use crate::promql::prometheus::{Samples, ask_with};
 use crate::promql::promqltest::answer::{Answer as Found, Found as Value};
 use crate::promql::promqltest::evaluate::{ALL_FEATURES, ask_engine};
 use crate::promql::promqltest::script::Value as Sample;
-use crate::promql::promqltest::storage::{self, Layout, dumped};
+use crate::promql::promqltest::storage::{self, Layout, dumped_as_blocks};
 use crate::support::scratch;
 
 /// How many questions Stoa is asked at once: as many as a small machine has cores.
@@ -66,27 +67,32 @@ impl Place {
     pub(super) async fn new(series: &Series, layout: Layout, delayed_name_removal: bool) -> Self {
         let folder = scratch();
         let dump = folder.path().join("dump");
-        std::fs::write(&dump, dumped(series)).expect("the dump is written");
+        std::fs::write(&dump, dumped_as_blocks(series)).expect("the dump is written");
         let place = storage::Place::new(series, layout).await;
         Self { place, delayed_name_removal, dump, _folder: folder }
     }
 
     /// Stoa's and Prometheus' answers.
     pub(super) async fn ask(&self, questions: &[&Asked]) -> Vec<(Remarked, Remarked)> {
-        let dump = self.dump.clone();
-        let features = &FEATURES[..FEATURES.len() - usize::from(!self.delayed_name_removal)];
-        let copies: Vec<Asked> = questions.iter().map(|&asked| asked.clone()).collect();
-        let theirs = tokio::task::spawn_blocking(move || {
-            let pairs: Vec<(&Question, i64)> =
-                copies.iter().map(|asked| (&asked.question, asked.lookback)).collect();
-            ask_with(Samples::Dump(&dump), &features.join(","), &pairs)
-        });
+        let theirs = self.prometheus(questions);
         let ours: Vec<Remarked> = futures::stream::iter(questions)
             .map(|asked| self.stoa(asked))
             .buffered(AT_ONCE)
             .collect()
             .await;
         ours.into_iter().zip(theirs.await.expect("Prometheus answers")).collect()
+    }
+
+    /// Prometheus' answers, begun at once.
+    pub(super) fn prometheus(&self, questions: &[&Asked]) -> JoinHandle<Vec<Remarked>> {
+        let dump = self.dump.clone();
+        let features = &FEATURES[..FEATURES.len() - usize::from(!self.delayed_name_removal)];
+        let copies: Vec<Asked> = questions.iter().map(|&asked| asked.clone()).collect();
+        tokio::task::spawn_blocking(move || {
+            let pairs: Vec<(&Question, i64)> =
+                copies.iter().map(|asked| (&asked.question, asked.lookback)).collect();
+            ask_with(Samples::Dump(&dump), &features.join(","), &pairs)
+        })
     }
 
     async fn stoa(&self, asked: &Asked) -> Remarked {

@@ -1,7 +1,7 @@
 //! Makes a question on which the engines differ small.
 
 use super::asking::{Asked, Place};
-use super::judging::judge;
+use super::judging::{is_one_of_several, judge};
 use super::queries::{Node, Part, Type};
 use crate::promql::answer::Ask;
 use crate::promql::compare::Verdict;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use engine::block::order;
 use engine::model::{CounterResetHint, Labels, Span};
 
 use super::stored;
@@ -9,9 +10,26 @@ use crate::ingest::dump::Dump;
 use crate::promql::promqltest::histogram::{Native, by_index};
 use crate::promql::promqltest::script::Sample;
 
-/// All series that have samples.
+/// All series that have samples, in order of their labels.
 pub(in crate::promql) fn dumped(series: &BTreeMap<Labels, Vec<Sample>>) -> String {
     let mut dump = Dump::default();
+    add(&mut dump, series);
+    dump.finish()
+}
+
+/// All series that have samples, in the order of blocks.
+pub(in crate::promql) fn dumped_as_blocks(series: &BTreeMap<Labels, Vec<Sample>>) -> String {
+    let mut all: Vec<_> = series.iter().collect();
+    all.sort_by(|(a, _), (b, _)| order::compare(a, b));
+    let one = |(labels, samples): (&Labels, &Vec<Sample>)| {
+        let mut dump = Dump::default();
+        add(&mut dump, &[(labels.clone(), samples.clone())].into());
+        dump.finish()
+    };
+    all.into_iter().map(one).collect()
+}
+
+fn add(dump: &mut Dump, series: &BTreeMap<Labels, Vec<Sample>>) {
     for (labels, samples) in stored(series, false) {
         if samples.floats.is_empty() && samples.natives.is_empty() {
             continue;
@@ -26,7 +44,6 @@ pub(in crate::promql) fn dumped(series: &BTreeMap<Labels, Vec<Sample>>) -> Strin
             dump.histograms(&labels, &[ts], &[native.histogram], Some(&[start]));
         }
     }
-    dump.finish()
 }
 
 /// The time in ms and the histogram of a line with float counts.

@@ -11,7 +11,7 @@ use engine::model::{Labels, STALE_NAN_BITS};
 
 pub(in crate::promql) use blocks::{Layout, Place};
 pub(super) use dump::buckets_of_dump;
-pub(in crate::promql) use dump::{dumped, native_of_dump};
+pub(in crate::promql) use dump::{dumped, dumped_as_blocks, native_of_dump};
 
 use crate::block::samples::{Data, Float, Native as Stored, Samples};
 
