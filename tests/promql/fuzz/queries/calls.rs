@@ -26,28 +26,28 @@ impl Queries<'_> {
     /// A function of an instant vector.
     pub(super) fn call(&mut self, taste: Taste, depth: usize) -> Node {
         match self.random.below(100) {
-            0..=22 => {
+            0..=26 => {
                 let name = self.random.pick(&MATHS);
                 self.of_vector(name, taste, depth)
             }
-            23..=29 => self.of_time(depth),
-            30..=41 => {
+            27..=38 => self.of_time(depth),
+            39..=48 => {
                 let name = self.random.pick(&OF_NATIVES);
                 self.of_vector(name, Taste::Native, depth)
             }
-            42..=51 => self.quantile(depth),
-            52..=61 => self.clamp(taste, depth),
-            62..=73 => self.labels(taste, depth),
-            74..=79 => {
+            49..=57 => self.quantile(depth),
+            58..=65 => self.clamp(taste, depth),
+            66..=74 => self.labels(taste, depth),
+            75..=81 => {
                 let name =
                     self.random.pick(&["absent", "timestamp", "timestamp", "start_timestamp"]);
                 self.of_vector(name, taste, depth)
             }
-            80..=84 => Node::text(Type::Vector, "vector(")
+            82..=86 => Node::text(Type::Vector, "vector(")
                 .child(self.scalar(depth))
                 .then(")")
                 .using("vector"),
-            85..=93 => self.info(taste, depth),
+            87..=94 => self.info(taste, depth),
             _ => self.sorted(depth),
         }
     }

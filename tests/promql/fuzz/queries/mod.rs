@@ -68,14 +68,14 @@ impl<'a> Queries<'a> {
         };
         match self.random.below(100) {
             0..=9 => self.instant_selector(taste),
-            10..=37 => self.range_call(taste, depth),
-            38..=54 => self.aggregation(taste, depth),
-            55..=76 => self.operation(taste, depth),
-            77..=79 => {
+            10..=33 => self.range_call(taste, depth),
+            34..=47 => self.aggregation(taste, depth),
+            48..=66 => self.operation(taste, depth),
+            67..=69 => {
                 let of = self.vector(taste, depth - 1);
                 Node::text(Type::Vector, "(").child(of).then(")").using("()")
             }
-            80..=82 => {
+            70..=72 => {
                 let of = self.vector(taste, depth - 1);
                 Node::text(Type::Vector, "-(").child(of).then(")").using("unary -")
             }
