@@ -151,22 +151,41 @@ impl<'a> IntoIterator for &'a Labels {
 }
 
 impl fmt::Display for Labels {
-    /// As Prometheus prints a label set: `{a="b", c="d"}`, the metric's name among them.
+    /// As Prometheus prints a label set: `{a="b", "c.d"="e"}`, the metric's name among them
+    /// (`Labels.String` in model/labels): names that need it stand in quotes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("{")?;
         for (at, label) in self.iter().enumerate() {
             if at > 0 {
                 f.write_str(", ")?;
             }
-            write!(f, "{}={:?}", label.name, label.value)?;
+            match is_plain_name(&label.name) {
+                true => write!(f, "{}={:?}", label.name, label.value)?,
+                false => write!(f, "{:?}={:?}", label.name, label.value)?,
+            }
         }
         f.write_str("}")
     }
 }
 
+/// Whether a label's name needs no quotes: letters of ASCII, digits and underscores, no digit first.
+fn is_plain_name(name: &str) -> bool {
+    let inside = |byte: u8| byte == b'_' || byte.is_ascii_alphanumeric();
+    !name.starts_with(|first: char| first.is_ascii_digit()) && name.bytes().all(inside)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_stand_in_quotes_where_they_need_them() {
+        let labels =
+            Labels::new([("__name__", "räume.belegt"), ("stock.werk", "eins"), ("a1", "")]);
+        let text = labels.unwrap().to_string();
+        assert_eq!(text, r#"{__name__="räume.belegt", "stock.werk"="eins"}"#);
+        assert!(is_plain_name("a1_B") && !is_plain_name("1a") && !is_plain_name("ä"));
+    }
 
     #[test]
     fn hash_is_that_of_prometheus() {
