@@ -223,7 +223,7 @@ impl Change {
         if ts[last] <= edges.start || (smoothed && ts[first] > edges.end) {
             return None;
         }
-        let custom = histograms[0].uses_custom_buckets();
+        let custom = histograms[first].uses_custom_buckets();
         for histogram in &histograms[first..=last] {
             if histogram.uses_custom_buckets() != custom {
                 remarks.add(Remark::MixedBuckets);
