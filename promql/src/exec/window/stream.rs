@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use datafusion::error::Result;
+use engine::model::is_stale;
 
 use super::{Kernel, WindowFunction};
 use crate::exec::ArgumentValues;
@@ -15,6 +16,7 @@ use crate::exec::operator::Transform;
 use crate::exec::parameters;
 use crate::exec::runs::RunReader;
 use crate::functions::histogram::totals;
+use crate::functions::range::check_factors;
 use crate::functions::{
     RangeFunction, RangeKernel, Reach, Remark, Remarks, Samples, Scalar, Windows,
 };
@@ -35,6 +37,8 @@ pub(super) struct WindowStream {
     odd: NoteTaker,
     /// The parameter, if there is something odd with it at any step.
     odd_parameter: Option<(RangeFunction, Scalar)>,
+    /// The factors of smoothing, if any step has some that are refused.
+    refused_factors: Option<[Scalar; 2]>,
     ready: VecDeque<RecordBatch>,
     stop: Stop,
 }
@@ -60,6 +64,7 @@ impl WindowStream {
             totals_only: operator.totals_only,
             odd: NoteTaker::new(&operator.odd),
             odd_parameter: None,
+            refused_factors: None,
             ready: VecDeque::new(),
             stop: Stop::default(),
         }
@@ -77,6 +82,15 @@ impl WindowStream {
                 }
                 _ => None,
             };
+            self.refused_factors = match (function, scalars.as_slice()) {
+                (RangeFunction::DoubleExponentialSmoothing, [factor, trend]) => {
+                    let mut steps = (0..self.windows.len()).map(|k| (factor.at(k), trend.at(k)));
+                    let refused =
+                        steps.any(|(factor, trend)| check_factors(factor, trend).is_err());
+                    refused.then(|| [factor.clone(), trend.clone()])
+                }
+                _ => None,
+            };
             self.kernel = Some(match reach {
                 Some(reach) => function.reaching(reach)?.into(),
                 None => function.kernel(&scalars)?.into(),
@@ -84,6 +98,7 @@ impl WindowStream {
         }
         let (expects_counters, totals_only) = (self.expects_counters, self.totals_only);
         let (odd, odd_parameter) = (&self.odd, self.odd_parameter.as_ref());
+        let refused_factors = self.refused_factors.as_ref();
         let Self { windows, kernel: Some(kernel), reader, builder, notes, ready, stop, .. } = self
         else {
             return Ok(());
@@ -96,6 +111,11 @@ impl WindowStream {
                 true => Samples { histograms: &totals, ..*samples },
                 false => *samples,
             };
+            if let Some([factor, trend]) = refused_factors {
+                let mut with_samples =
+                    (0..windows.len()).filter(|&k| has_samples(&samples, windows, k));
+                with_samples.try_for_each(|k| check_factors(factor.at(k), trend.at(k)))?;
+            }
             for part in parts(&samples, windows.len()) {
                 stop.check()?;
                 kernel.row(&samples, &windows.part(part), &mut slots, &mut remarks);
@@ -129,6 +149,15 @@ fn parts(samples: &Samples<'_>, steps: usize) -> impl Iterator<Item = Range<usiz
     let most = samples.ts.len() + samples.histogram_ts.len();
     let part = (SAMPLES_AT_ONCE / most.max(1)).max(1);
     (0..steps).step_by(part).map(move |first| first..(first + part).min(steps))
+}
+
+/// Whether any sample lies in a window; stale markers are none.
+fn has_samples(samples: &Samples<'_>, windows: &Windows, window: usize) -> bool {
+    let inside = |t: i64| windows.start(window) < t && t <= windows.end(window);
+    let mut floats = samples.ts.iter().zip(samples.values);
+    let mut histograms = samples.histogram_ts.iter().zip(samples.histograms);
+    floats.any(|(&t, &value)| inside(t) && !is_stale(value))
+        || histograms.any(|(&t, histogram)| inside(t) && !histogram.is_stale())
 }
 
 impl Transform for WindowStream {

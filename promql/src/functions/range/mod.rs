@@ -27,6 +27,7 @@ use super::{Remark, Remarks, Samples, Scalar, Slots, Windows};
 
 pub use extended::{Reach, Smooth, boundaries};
 pub(crate) use integral::Strategy as IntegralStrategy;
+pub(crate) use smoothing::check_factors;
 
 /// A function of a range vector, ready to be applied to series after series.
 pub trait RangeKernel: fmt::Debug + Send + Sync {
@@ -303,7 +304,7 @@ impl RangeFunction {
                 skip(percentiles::Quantile { quantile: quantile.clone() })
             }
             (Self::DoubleExponentialSmoothing, [smoothing, trend]) => {
-                skip(smoothing::Smoothing::new(smoothing.clone(), trend.clone())?)
+                skip(smoothing::Smoothing::new(smoothing.clone(), trend.clone()))
             }
             (Self::Integral, strategy) => {
                 skip(integral::Integral { strategy: strategy.first().cloned() })

@@ -14,24 +14,31 @@ pub(super) struct Smoothing {
 
 impl Smoothing {
     /// Both factors must lie between 0 and 1, at each step.
-    pub(super) fn new(factor: Scalar, trend: Scalar) -> Result<Self> {
-        check(&factor, "smoothing", "sf")?;
-        check(&trend, "trend", "tf")?;
-        Ok(Self { factor, trend })
+    /// Both factors must have been [checked](check) for the steps at which a series has samples.
+    pub(super) fn new(factor: Scalar, trend: Scalar) -> Self {
+        Self { factor, trend }
     }
 }
 
-fn check(scalar: &Scalar, what: &str, short: &str) -> Result<()> {
-    let values = match scalar {
-        Scalar::Constant(value) => std::slice::from_ref(value),
-        Scalar::Steps(values) => values,
-    };
-    match values.iter().find(|&&value| value <= 0.0 || value >= 1.0) {
-        None => Ok(()),
-        Some(value) => Err(crate::functions::refused(format!(
-            "invalid {what} factor. Expected: 0 < {short} < 1, got: {value:.6}"
-        ))),
+/// Refuses factors that do not lie between 0 and 1. Prometheus looks at them only where a window has
+/// samples.
+///
+/// # Errors
+/// In Prometheus' words.
+pub fn check_factors(smoothing: f64, trend: f64) -> Result<()> {
+    for (value, what, short) in [(smoothing, "smoothing", "sf"), (trend, "trend", "tf")] {
+        if value <= 0.0 || value >= 1.0 {
+            let shown = match value.is_infinite() {
+                true if value > 0.0 => "+Inf".to_owned(),
+                true => "-Inf".to_owned(),
+                false => format!("{value:.6}"),
+            };
+            return Err(crate::functions::refused(format!(
+                "invalid {what} factor. Expected: 0 < {short} < 1, got: {shown}"
+            )));
+        }
     }
+    Ok(())
 }
 
 impl Kernel for Smoothing {

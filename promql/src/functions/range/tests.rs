@@ -176,14 +176,14 @@ fn smoothing() {
         value("double_exponential_smoothing", scalars, &samples, MINUTE, 8_000_000).unwrap()
     };
     assert_eq!(smooth(&[0.01, 0.1]), 8000.0);
-    let refused = |scalars: [f64; 2]| {
-        let scalars: Vec<Scalar> = scalars.iter().map(|&s| s.into()).collect();
-        let kernel = RangeFunction::DoubleExponentialSmoothing.kernel(&scalars);
-        kernel.unwrap_err().to_string()
-    };
+    let refused =
+        |[smoothing, trend]: [f64; 2]| check_factors(smoothing, trend).unwrap_err().to_string();
     let text = "invalid smoothing factor. Expected: 0 < sf < 1, got: 1.000000";
     assert_eq!(refused([1.0, 0.5]), text);
     assert_eq!(refused([0.5, -1.0]), "invalid trend factor. Expected: 0 < tf < 1, got: -1.000000");
+    let infinite = refused([0.5, f64::NEG_INFINITY]);
+    assert_eq!(infinite, "invalid trend factor. Expected: 0 < tf < 1, got: -Inf");
+    assert!(check_factors(f64::NAN, 0.5).is_ok());
     assert!(RangeFunction::Rate.kernel(&[1.0.into()]).is_err());
 }
 
