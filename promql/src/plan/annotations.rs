@@ -6,8 +6,8 @@ use std::sync::Arc;
 use engine::model::METRIC_NAME;
 
 use super::{Node, Planner, SeriesSet};
-use crate::exec::grid::Cells;
-use crate::exec::histogram_quantile::MonotonicityFixes;
+use crate::exec::grid::{Cells, Grid};
+use crate::exec::histogram_quantile::{Fixed, MonotonicityFixes};
 use crate::exec::notes::Notes;
 use crate::functions::Remark;
 use crate::parse::{position, quoted};
@@ -23,7 +23,7 @@ pub(super) enum Severity {
 type Metric = (String, String);
 
 /// What is known of an annotation before the plan has run.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 enum Expected {
     /// All of it.
     Certain(Severity, String),
@@ -45,19 +45,28 @@ impl Annotations {
         self.expected.push((place, Expected::Certain(severity, text.into())));
     }
 
+    /// Adds all of `others`.
+    pub(super) fn extend(&mut self, others: &Self) {
+        self.expected.extend_from_slice(&others.expected);
+    }
+
     /// Forgets all of them.
     pub(super) fn clear(&mut self) {
         self.expected.clear();
     }
 
-    /// Warnings and infos, after the plan has run. Of equal ones the last counts.
+    /// Warnings and infos, after the plan has run. Of equal ones the last counts, but with fixes of
+    /// buckets the first, to which the others are added.
     pub(super) fn texts(&self, query: &str) -> (Vec<String>, Vec<String>) {
         let mut texts: Vec<Text> = Vec::new();
         for (place, expected) in &self.expected {
-            for (severity, text, details) in expected.texts() {
-                let new = Text { severity, text, details, place: *place };
+            for (severity, text, fixed) in expected.texts() {
+                let new = Text { severity, text, fixed, place: *place };
                 match texts.iter_mut().find(|known| known.text == new.text) {
-                    Some(known) => *known = new,
+                    Some(known) => match (&mut known.fixed, &new.fixed) {
+                        (Some(known), Some(new)) => *known = known.merged(new),
+                        _ => *known = new,
+                    },
                     None => texts.push(new),
                 }
             }
@@ -75,7 +84,7 @@ struct Text {
     severity: Severity,
     text: String,
     /// What is said behind, and does not make it another annotation.
-    details: String,
+    fixed: Option<Fixed>,
     place: usize,
 }
 
@@ -85,14 +94,15 @@ impl fmt::Display for Text {
             Severity::Warning => "warning",
             Severity::Info => "info",
         };
-        write!(f, "PromQL {severity}: {}{}", self.text, self.details)
+        let details = self.fixed.map(|fixed| fixed.text()).unwrap_or_default();
+        write!(f, "PromQL {severity}: {}{details}", self.text)
     }
 }
 
 impl Expected {
-    /// Severity, text and details of each annotation.
-    fn texts(&self) -> Vec<(Severity, String, String)> {
-        let plain = |(severity, text)| (severity, text, String::new());
+    /// Severity, text and what is said behind of each annotation.
+    fn texts(&self) -> Vec<(Severity, String, Option<Fixed>)> {
+        let plain = |(severity, text)| (severity, text, None);
         match self {
             Self::Certain(severity, text) => vec![plain((*severity, text.clone()))],
             Self::Noticed { notes, metrics, subject } => {
@@ -104,12 +114,12 @@ impl Expected {
                 warnings.chain(found).map(plain).collect()
             }
             Self::Fixed { fixes, metrics } => {
-                let text = |(metric, details): (u32, String)| {
+                let text = |(metric, fixed): (u32, Fixed)| {
                     let name = metrics.get(metric as usize).map_or("", |(name, _)| name);
                     let text = "input to histogram_quantile needed to be fixed for monotonicity \
                         (see https://prometheus.io/docs/prometheus/latest/querying/functions/\
                         #histogram_quantile)";
-                    (Severity::Info, of_metric(text, name), details)
+                    (Severity::Info, of_metric(text, name), Some(fixed))
                 };
                 fixes.found().into_iter().map(text).collect()
             }
@@ -306,9 +316,14 @@ impl Planner<'_> {
     }
 
     /// Notes of buckets that are made monotonic; `groups` are the histograms.
-    pub(super) fn fixes(&mut self, groups: &SeriesSet, place: usize) -> Arc<MonotonicityFixes> {
+    pub(super) fn fixes(
+        &mut self,
+        groups: &SeriesSet,
+        grid: Grid,
+        place: usize,
+    ) -> Arc<MonotonicityFixes> {
         let (metric_of, metrics) = metrics(groups, self.features.delayed_name_removal, "");
-        let fixes = Arc::new(MonotonicityFixes::new(metric_of));
+        let fixes = Arc::new(MonotonicityFixes::new(metric_of, grid));
         self.annotations
             .expected
             .push((place, Expected::Fixed { fixes: Arc::clone(&fixes), metrics }));

@@ -32,7 +32,7 @@ use super::grid::Grid;
 use super::notes::Notes;
 use super::operator::{Operator, OperatorExec, Transform, single};
 
-pub use fixes::MonotonicityFixes;
+pub use fixes::{Fixed, MonotonicityFixes};
 
 /// The group of a series that is no bucket.
 pub const NO_GROUP: u32 = u32::MAX;

@@ -150,7 +150,7 @@ impl HistogramStream {
                         let phi = self.scalars[at].at(step);
                         let (value, fix) = buckets::quantile(phi, &mut histogram);
                         if let Some(fix) = fix {
-                            self.notes.fixes.add(group as u32, self.grid.time(step), fix);
+                            self.notes.fixes.add(group as u32, step, fix);
                         }
                         value
                     }

@@ -21,7 +21,7 @@ fn quantile(
         native_of: vec![NO_GROUP; group_of.len()],
         groups: group_of.iter().filter(|&&group| group != NO_GROUP).max().map_or(0, |max| max + 1),
     };
-    let fixes = Arc::new(MonotonicityFixes::default());
+    let fixes = Arc::new(MonotonicityFixes::new(Vec::new(), GRID));
     let buckets = source(GRID, &[rows(texts)]);
     let notes = HistogramNotes {
         fixes: Arc::clone(&fixes),
@@ -29,7 +29,7 @@ fn quantile(
         quantiles: Vec::new(),
     };
     let plan = histogram_quantile(buckets, GRID, function, Arc::new(table), notes, sides);
-    (run(&plan, GRID).unwrap(), fixes.found().pop().map(|(_, text)| text))
+    (run(&plan, GRID).unwrap(), fixes.found().pop().map(|(_, fixed)| fixed.text()))
 }
 
 #[test]
@@ -70,7 +70,7 @@ fn fixes_are_told_once_for_the_whole_call() {
         quantile(&["10 1 10", "5 2 2", "20 20 20"], &[0, 0, 0], &[1.0, 2.0, INF], half, vec![]);
     assert_eq!(
         info.unwrap(),
-        ", from buckets 2 to 2, with a max diff of 8, over 2 samples from 2023-11-14T22:13:20Z to \
+        ", from buckets 2 to 2, with a max diff of 8, over 6 samples from 2023-11-14T22:13:20Z to \
          2023-11-14T22:15:20Z"
     );
 }
