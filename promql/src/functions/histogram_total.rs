@@ -30,7 +30,7 @@ impl HistogramTotal {
     pub fn new(first: &FloatHistogram) -> Self {
         let hint = first.counter_reset_hint;
         Self {
-            total: first.clone(),
+            total: first.copied(),
             lost: None,
             count: 1.0,
             incremental: false,
@@ -56,6 +56,11 @@ impl HistogramTotal {
         let flag = |at: u8| bits as u8 >> at & 1 == 1;
         let (incremental, reset, no_reset, incompatible) = (flag(0), flag(1), flag(2), flag(3));
         Self { total, lost, count, incremental, reset, no_reset, incompatible }
+    }
+
+    /// Whether exponential and custom buckets have met: what comes after is not looked at.
+    pub fn is_incompatible(&self) -> bool {
+        self.incompatible
     }
 
     /// Bytes held.

@@ -29,20 +29,31 @@ pub(super) fn fields() -> [Field; 2] {
 }
 
 impl Totals {
-    /// Adds the histograms of a row.
-    pub(super) fn add(&mut self, function: AggregateFunction, row: Row<'_>, remarks: &mut Remarks) {
+    /// Adds the histograms of a row; `has_number` says at which steps the group has a number so far.
+    pub(super) fn add(
+        &mut self,
+        function: AggregateFunction,
+        row: Row<'_>,
+        has_number: impl Fn(usize) -> bool,
+        remarks: &mut Remarks,
+    ) {
         if !row.has_histograms() {
             return;
         }
         self.steps.resize(row.values.len(), None);
-        for (total, histogram) in self.steps.iter_mut().zip(row.histograms) {
+        for (step, (total, histogram)) in self.steps.iter_mut().zip(row.histograms).enumerate() {
             let Some(histogram) = histogram else { continue };
-            match total {
-                None => *total = Some(HistogramTotal::new(histogram)),
-                Some(total) if function == AggregateFunction::Avg => {
-                    total.add_to_mean(histogram, remarks);
-                }
-                Some(total) => total.add(histogram, remarks),
+            let Some(total) = total else {
+                *total = Some(HistogramTotal::new(histogram));
+                continue;
+            };
+            let could = !total.is_incompatible();
+            match function {
+                AggregateFunction::Avg => total.add_to_mean(histogram, remarks),
+                _ => total.add(histogram, remarks),
+            }
+            if could && total.is_incompatible() && has_number(step) {
+                remarks.add(Remark::MixedGroup);
             }
         }
     }
@@ -82,7 +93,10 @@ impl Totals {
             let Some(total) = total else { continue };
             if valid[step] {
                 valid[step] = false;
-                remarks.add(Remark::MixedGroup);
+                // Numbers after histograms that cannot be added are not looked at.
+                if !total.is_incompatible() {
+                    remarks.add(Remark::MixedGroup);
+                }
                 continue;
             }
             let result = match function {

@@ -69,13 +69,15 @@ impl PartialStream {
             group.numbers.add(row.values, &row.present());
             return;
         }
-        group.numbers.add(row.values, row.valid);
         if function.takes_histograms() {
             let before = group.totals.bytes();
-            group.totals.add(function, row, &mut remarks);
+            let Group { numbers, totals } = group;
+            totals.add(function, row, |step| numbers.has_seen(step), &mut remarks);
             let grown = group.totals.bytes().saturating_sub(before);
+            group.numbers.add(row.values, row.valid);
             self.held += grown;
         } else {
+            group.numbers.add(row.values, row.valid);
             remarks.add(Remark::IgnoredInAggregation);
         }
         self.notes.add(series, remarks);

@@ -114,6 +114,11 @@ impl Accumulator {
         &self.state
     }
 
+    /// Whether any series has been seen at `step`.
+    pub fn has_seen(&self, step: usize) -> bool {
+        self.state[step] > 0.0
+    }
+
     /// The bytes held.
     pub fn bytes(&self) -> usize {
         self.state.capacity() * size_of::<f64>()

@@ -82,6 +82,16 @@ impl FloatHistogram {
         }
     }
 
+    /// A copy as Prometheus makes it (`Copy`): one with custom bounds has no zero bucket, whatever was
+    /// calculated there.
+    pub fn copied(&self) -> Self {
+        let mut copy = self.clone();
+        if copy.uses_custom_buckets() {
+            (copy.zero_threshold, copy.zero_count) = (0.0, 0.0);
+        }
+        copy
+    }
+
     /// Whether it is a stale marker.
     pub fn is_stale(&self) -> bool {
         is_stale(self.sum)

@@ -23,7 +23,7 @@ impl FloatHistogram {
     /// anew if any are gone.
     pub fn trim(&self, at: f64, above: bool) -> Self {
         let cut = Cut { at, above, linear: self.uses_custom_buckets() };
-        let mut trimmed = self.clone();
+        let mut trimmed = self.copied();
         let (mut count, mut sum, mut changed) = (0.0, 0.0, false);
         let (mut has_positive, mut has_negative) = (false, false);
         let mut take =
@@ -44,7 +44,7 @@ impl FloatHistogram {
         take(positive, &mut trimmed.positive_buckets, true, &mut has_positive);
         let negative: Vec<Bucket> = self.negative().collect();
         take(negative, &mut trimmed.negative_buckets, false, &mut has_negative);
-        if self.zero_count > 0.0 {
+        if trimmed.zero_count > 0.0 {
             let (left, middle) = cut.zero(&self.zero(), has_negative, has_positive);
             changed |= trimmed.zero_count != left;
             trimmed.zero_count = left;
