@@ -24,6 +24,8 @@ pub(super) struct TopKStream {
     /// How many series each step keeps, once the argument is known.
     kept: Option<Arc<[usize]>>,
     heaps: Vec<Option<TopK>>,
+    /// The groups that have rows, in order of first sight: so they are answered.
+    seen: Vec<u32>,
     held: usize,
     /// What is kept, once the input has ended: all steps of a series side by side.
     picks: VecDeque<Pick>,
@@ -42,6 +44,7 @@ impl TopKStream {
             argument: ArgumentValues::new(k, grid),
             kept: None,
             heaps: (0..operator.groups.count).map(|_| None).collect(),
+            seen: Vec::new(),
             held: 0,
             picks: VecDeque::new(),
             builder: GridBuilder::new(grid),
@@ -65,12 +68,15 @@ impl Transform for TopKStream {
         }
         let kept = self.kept()?;
         for (series, row) in GridRows::new(batch, self.grid)?.rows() {
-            if row.has_histograms() {
+            let ignores = |step: usize| kept[step] > 0 && row.histogram(step).is_some();
+            if row.has_histograms() && (0..self.grid.steps).any(ignores) {
                 self.notes.add(series, Remark::IgnoredInAggregation.into());
             }
             let group = self.groups.group_of[series as usize];
-            let heap = self.heaps[group as usize]
-                .get_or_insert_with(|| TopK::new(self.bottom, Arc::clone(&kept)));
+            let heap = self.heaps[group as usize].get_or_insert_with(|| {
+                self.seen.push(group);
+                TopK::new(self.bottom, Arc::clone(&kept))
+            });
             let before = heap.bytes();
             heap.add(series, row.values, row.valid);
             self.held += heap.bytes() - before;
@@ -84,8 +90,10 @@ impl Transform for TopKStream {
         }
         // Also without any series a wrong parameter is an error.
         self.kept()?;
-        let heaps = std::mem::take(&mut self.heaps);
-        let mut picks: Vec<Pick> = heaps.into_iter().flatten().flat_map(TopK::finish).collect();
+        let mut heaps = std::mem::take(&mut self.heaps);
+        let seen = std::mem::take(&mut self.seen);
+        let seen = seen.into_iter().filter_map(|group| heaps[group as usize].take());
+        let mut picks: Vec<Pick> = seen.flat_map(TopK::finish).collect();
         if self.grid.steps > 1 {
             picks.sort_unstable_by_key(|pick| (pick.series, pick.step));
         }
