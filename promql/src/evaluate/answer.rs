@@ -83,6 +83,9 @@ pub(super) async fn of_grid(
     if is_range || !ordered {
         found.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
     }
+    if has_twins(&found) {
+        return Err(Fault::SameLabels.into());
+    }
     let value = match kind {
         _ if is_range => QueryValue::Matrix(found),
         ValueType::Scalar => {
@@ -92,6 +95,13 @@ pub(super) async fn of_grid(
         _ => QueryValue::Vector(grid.start, found.into_iter().filter_map(only_sample).collect()),
     };
     Ok(answer(value, plan.as_ref(), memory))
+}
+
+/// Whether any two series have the same labels.
+fn has_twins(found: &[MatrixSeries]) -> bool {
+    let mut labels: Vec<&Labels> = found.iter().map(|series| &series.labels).collect();
+    labels.sort_unstable();
+    labels.windows(2).any(|pair| pair[0] == pair[1])
 }
 
 /// Bytes of a series of the answer.
@@ -120,7 +130,7 @@ pub(super) async fn matrix_of_runs(
     reach: Option<Reach>,
     context: &Arc<TaskContext>,
 ) -> Result<QueryAnswer> {
-    let plan = optimized(single(runs.plan), context.session_config().options())?;
+    let plan = optimized(single(Arc::clone(&runs.plan)), context.session_config().options())?;
     let memory = reservation(context);
     let mut stream = plan.execute(0, Arc::clone(context))?;
     let mut reader = RunReader::default();
@@ -147,7 +157,7 @@ pub(super) async fn matrix_of_runs(
             (timestamps, values) = boundaries(&timestamps, &values, (start, end), reach);
         }
         if !values.is_empty() || !histograms.is_empty() {
-            let labels = runs.series.labels(id as usize);
+            let labels = runs.labels(id as usize);
             let series = MatrixSeries { labels, timestamps, values, histograms };
             memory.try_grow(bytes(&series))?;
             found.push(series);
@@ -159,8 +169,41 @@ pub(super) async fn matrix_of_runs(
     }
     reader.finish(&mut each)?;
     drop(stream);
-    found.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
-    Ok(answer(QueryValue::Matrix(found), plan.as_ref(), memory))
+    found.sort_by(|a, b| a.labels.cmp(&b.labels));
+    Ok(answer(QueryValue::Matrix(without_twins(found)?), plan.as_ref(), memory))
+}
+
+/// Makes one series of neighbours with the same labels (`mergeSeriesWithSameLabelset`); that both have a
+/// point at one time is an error.
+fn without_twins(found: Vec<MatrixSeries>) -> Result<Vec<MatrixSeries>> {
+    let mut merged: Vec<MatrixSeries> = Vec::with_capacity(found.len());
+    for series in found {
+        match merged.last_mut() {
+            Some(last) if last.labels == series.labels => merge(last, series)?,
+            _ => merged.push(series),
+        }
+    }
+    Ok(merged)
+}
+
+fn merge(into: &mut MatrixSeries, other: MatrixSeries) -> Result<()> {
+    let floats = |series: &mut MatrixSeries| -> Vec<(i64, f64)> {
+        series.timestamps.drain(..).zip(series.values.drain(..)).collect()
+    };
+    let mut other = other;
+    let mut points = floats(into);
+    points.extend(floats(&mut other));
+    points.sort_by_key(|&(time, _)| time);
+    (into.timestamps, into.values) = points.into_iter().unzip();
+    into.histograms.append(&mut other.histograms);
+    into.histograms.sort_by_key(|&(time, _)| time);
+    let mut times: Vec<i64> = into.histograms.iter().map(|&(time, _)| time).collect();
+    times.extend(&into.timestamps);
+    times.sort_unstable();
+    match times.windows(2).any(|pair| pair[0] == pair[1]) {
+        true => Err(Fault::SameLabels.into()),
+        false => Ok(()),
+    }
 }
 
 /// At most `limit` series, with a warning if some are cut off; 0 means all.

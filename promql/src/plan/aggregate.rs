@@ -8,7 +8,7 @@ use engine::source::Grouping;
 use engine::{Error, ErrorKind, Result};
 
 use super::names::Unnamed;
-use super::{Node, PendingValues, Planner, SeriesSet};
+use super::{Counted, Node, PendingValues, Planner, SeriesSet};
 use crate::ast::{Aggregate, AggregateOp, Expr};
 use crate::exec::aggregate::{AggregateGroups, aggregate};
 use crate::exec::grid::Grid;
@@ -108,9 +108,10 @@ impl Planner<'_> {
             return Err(Error::new(ErrorKind::Execution, text));
         }
         let key = std::ptr::from_ref(node) as usize;
-        if let Some((share, series)) = self.counted.get(&key) {
+        if let Some(Counted { share, series, annotations }) = self.counted.get(&key) {
             let (plan, series): (Arc<dyn ExecutionPlan>, _) =
                 (Arc::clone(share) as _, series.clone());
+            self.annotations.extend(annotations);
             return Ok(Node { plan, series, grid, ordered: false, unnamed: Unnamed::None });
         }
         let mut grouping = node.grouping.clone();
@@ -127,13 +128,17 @@ impl Planner<'_> {
             }
             (false, None) => {}
         }
-        let input = self.plan(&node.expr, grid)?;
+        let around = std::mem::take(&mut self.annotations);
+        let input = self.plan(&node.expr, grid);
+        let annotations = std::mem::replace(&mut self.annotations, around);
+        let input = input?;
         let (groups, labels) = groups(input.series.group(&grouping), Arc::default());
         let found = Arc::new(CountedValues::default());
         let plan = count_values(input.plan, grid, groups, Arc::clone(&found));
         let share = ShareExec::create(plan);
         let label = label.to_owned();
-        self.pending = Some(PendingValues { key, share, found, groups: labels, label });
+        self.pending =
+            Some(PendingValues { key, annotations, share, found, groups: labels, label });
         Err(Error::internal("count_values is not executed yet"))
     }
 }

@@ -111,18 +111,20 @@ impl Times {
     /// (`subqueryTimeRange` in promql/engine.go).
     pub(crate) fn subquery_grid(&self, subquery: &Subquery, parent: Grid) -> Result<Grid> {
         let step = subquery.step.unwrap_or(self.subquery_step);
-        let (first, last) = match self.at(subquery.at) {
-            Some(time) => (time, time),
-            None => (parent.start, parent.end()),
-        };
+        let first = self.at(subquery.at).unwrap_or(parent.start);
         let before = first.saturating_sub(subquery.offset).saturating_sub(subquery.range);
         let mut start = step * (before / step);
         if start <= before {
             start = start.saturating_add(step);
         }
-        let end = last.saturating_sub(subquery.offset);
+        let end = self.subquery_end(subquery, parent);
         let grid = Grid::until(start, end, step);
         checked(if parent.steps == 0 { Grid { steps: 0, ..grid } } else { grid })
+    }
+
+    /// When the evaluation of a subquery's expression ends; its last step may be before.
+    pub(crate) fn subquery_end(&self, subquery: &Subquery, parent: Grid) -> i64 {
+        self.at(subquery.at).unwrap_or(parent.end()).saturating_sub(subquery.offset)
     }
 }
 

@@ -117,8 +117,10 @@ impl Planner<'_> {
     fn sort(&mut self, call: &Call, vector: &Expr, grid: Grid, order: Order) -> Result<Node> {
         let node = self.plan(vector, grid)?;
         // Values have an order at each step alone; histograms have none, and are left out.
-        if grid.steps > 1 {
+        if self.spans {
             self.annotations.add(Severity::Warning, SORT_IN_RANGE, call.place);
+        }
+        if grid.steps > 1 {
             let plan = cell_function(node.plan, grid, CellFunction::Floats, Vec::new());
             return Ok(Node { plan, ..node });
         }
@@ -136,8 +138,10 @@ impl Planner<'_> {
         let names: Vec<&str> =
             (1..call.args.len()).map(|at| text(call, at)).collect::<Result<_>>()?;
         let node = self.plan(vector, grid)?;
-        if grid.steps > 1 {
+        if self.spans {
             self.annotations.add(Severity::Warning, SORT_IN_RANGE, call.place);
+        }
+        if grid.steps > 1 {
             return Ok(node);
         }
         let labels = node.series.all_labels();

@@ -8,7 +8,7 @@ use engine::{Error, Result};
 use hashbrown::HashMap;
 
 use super::labels::text;
-use super::names::Unnamed;
+use super::names::{Unnamed, relabelled};
 use super::{Node, Planner, SeriesSet};
 use crate::ast::{Call, Expr};
 use crate::exec::grid::Grid;
@@ -65,7 +65,7 @@ impl Planner<'_> {
         let (table, labels) = bucket_table(&input.series);
         let groups = SeriesSet::from_labels(&labels);
         let notes = HistogramNotes {
-            fixes: self.fixes(&groups, place),
+            fixes: self.fixes(&groups, grid, place),
             histograms: self.bucket_notes(&input.series, place),
             quantiles,
         };
@@ -75,6 +75,10 @@ impl Planner<'_> {
         };
         let plan = histogram_quantile(input.plan, grid, function, Arc::new(table), notes, sides);
         let node = Node { plan, series, grid, ordered: false, unnamed: Unnamed::None };
+        // Where one quantile is asked for twice, its series are the same. At one instant, and with names
+        // that go at the end of the query, Prometheus looks for that at the end only.
+        let at_once = label.is_some() && (self.spans || !self.features.delayed_name_removal);
+        let node = if at_once { relabelled(node, |_, labels| labels) } else { node };
         Ok(self.without_name(node))
     }
 

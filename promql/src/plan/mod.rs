@@ -78,6 +78,17 @@ pub(crate) struct Runs {
     pub(crate) unnamed: Unnamed,
 }
 
+impl Runs {
+    /// The labels of series `at` in the answer of a query that is a range vector.
+    pub(crate) fn labels(&self, at: usize) -> Labels {
+        let labels = self.series.labels(at);
+        match self.unnamed.has(at) {
+            true => labels.filter(|name| !series::METADATA.contains(&name)),
+            false => labels,
+        }
+    }
+}
+
 /// A binary operation between vectors, kept so that a fault in it can name series.
 #[derive(Debug)]
 pub(crate) struct Operation {
@@ -90,11 +101,22 @@ pub(crate) struct Operation {
 #[derive(Debug)]
 pub(crate) struct PendingValues {
     key: usize,
+    /// The annotations of what it counts.
+    annotations: Annotations,
     /// The plan to execute.
     pub(crate) share: Arc<ShareExec>,
     found: Arc<CountedValues>,
     groups: Vec<Labels>,
     label: String,
+}
+
+/// A `count_values` that has been executed.
+#[derive(Debug)]
+struct Counted {
+    share: Arc<ShareExec>,
+    series: SeriesSet,
+    /// The annotations of what was counted.
+    annotations: Annotations,
 }
 
 /// Plans one query.
@@ -106,8 +128,11 @@ pub(crate) struct Planner<'a> {
     budget: &'a Budget,
     operations: Vec<Operation>,
     annotations: Annotations,
+    /// Whether what is planned now is evaluated over a time that ends after it begins, if only for one
+    /// step.
+    spans: bool,
     /// The `count_values` that have been executed, by the address of their node.
-    counted: HashMap<usize, (Arc<ShareExec>, SeriesSet)>,
+    counted: HashMap<usize, Counted>,
     pending: Option<PendingValues>,
 }
 
@@ -126,6 +151,7 @@ impl<'a> Planner<'a> {
             budget,
             operations: Vec::new(),
             annotations: Annotations::default(),
+            spans: times.end > times.start,
             counted: HashMap::new(),
             pending: None,
         }
@@ -151,7 +177,8 @@ impl<'a> Planner<'a> {
             })
             .collect();
         let series = SeriesSet::from_labels(&labels);
-        self.counted.insert(pending.key, (pending.share, series));
+        let PendingValues { key, share, annotations, .. } = pending;
+        self.counted.insert(key, Counted { share, series, annotations });
     }
 
     /// Warnings and infos on `query`, after the plan has been executed.
@@ -172,9 +199,12 @@ impl Planner<'_> {
         if let Some(value) = invariant::constant(expr, &self.times) {
             return Ok(scalar_node(ScalarSource::Constant(value), grid));
         }
+        if self.spans && grid.steps <= 1 && invariant::is_invariant(expr) {
+            return self.plan_in(false, expr, grid);
+        }
         let once = selectors::evaluated_at(expr, grid);
         if once != grid {
-            let node = self.plan(expr, once)?;
+            let node = self.plan_in(false, expr, once)?;
             return Ok(Node { plan: repeat(node.plan, once, grid), grid, ..node });
         }
         match expr {
@@ -191,6 +221,14 @@ impl Planner<'_> {
                 Err(Error::internal(format!("a {} is no instant vector", expr.value_type())))
             }
         }
+    }
+
+    /// Plans what is evaluated over a time that [spans](Self::spans) more than an instant, or does not.
+    fn plan_in(&mut self, spans: bool, expr: &Expr, grid: Grid) -> Result<Node> {
+        let around = std::mem::replace(&mut self.spans, spans);
+        let node = self.plan(expr, grid);
+        self.spans = around;
+        node
     }
 
     /// Plans a scalar parameter. One that varies becomes an input, added to `sides`.
@@ -227,7 +265,8 @@ impl Planner<'_> {
     /// say of counter resets if `hints`.
     pub(crate) fn subquery(&mut self, node: &Subquery, grid: Grid, hints: bool) -> Result<Runs> {
         let inner = self.times.subquery_grid(node, grid)?;
-        let Node { plan, series, unnamed, .. } = self.plan(&node.expr, inner)?;
+        let spans = self.times.subquery_end(node, grid) > inner.start;
+        let Node { plan, series, unnamed, .. } = self.plan_in(spans, &node.expr, inner)?;
         Ok(Runs { plan: subquery(plan, inner, hints), series, unnamed })
     }
 }

@@ -35,7 +35,7 @@ impl Planner<'_> {
             arguments.push(self.argument(arg, grid, &mut sides)?);
         }
         let (runs, windows) = self.range(range, grid, false)?;
-        let place = call.places[at];
+        let place = place_of_notes(call);
         let cells = Cells::of(&runs.plan);
         let (notes, expects_counters) = match function {
             RangeFunction::Rate | RangeFunction::Increase => {
@@ -111,6 +111,16 @@ impl Planner<'_> {
             }
             _ => Err(Error::internal(format!("a {} is no range vector", expr.value_type()))),
         }
+    }
+}
+
+/// Where remarks of a function of a range vector are said to be: at its first argument. A subquery has
+/// lost its place by the time it is evaluated, which is then the query's beginning (the matrix selector
+/// that `evalSubquery` makes has no position).
+fn place_of_notes(call: &Call) -> usize {
+    match call.args.first() {
+        Some(Expr::Subquery(_)) => 0,
+        _ => call.places.first().copied().unwrap_or(call.place),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
-use datafusion::error::Result;
+use datafusion::error::Result as DataFusionResult;
 use hashbrown::HashSet;
 
 use super::one_side::OneSide;
@@ -13,8 +13,8 @@ use crate::exec::fault::{Fault, Side};
 use crate::exec::grid::{Grid, GridBuilder, GridRows, OwnedRow, Row};
 use crate::exec::notes::NoteTaker;
 use crate::exec::operator::Transform;
+use crate::functions::Remark;
 use crate::functions::binary::{BinaryOp, Cell, Operand, Outcome};
-use crate::functions::{Remark, Remarks};
 
 /// Whether no two series of the many side can make the same result series, nor (one-to-one) meet in
 /// one group, and nothing is filled in: then rows go through one by one, in any partition.
@@ -56,83 +56,84 @@ impl Operator {
     }
 
     /// A cell of each side, one of which is a histogram.
-    fn cells(&self, many: &Cell, one: &Cell, remarks: &mut Remarks) -> Option<Cell> {
+    fn cells(&self, many: &Cell, one: &Cell) -> Result<(Option<Cell>, Option<Remark>), Remark> {
         let (left, right) = if self.many_is_left { (many, one) } else { (one, many) };
-        self.op.cell(left, right, self.outcome, remarks)
+        self.op.cell(left, right, self.outcome)
     }
 }
 
-/// What two rows make: where both have something, and the results.
+/// What two rows make: where both have something that the operator takes, the results, and remarks.
 #[derive(Debug)]
 struct Made {
     both: Vec<bool>,
     row: OwnedRow,
+    /// At which step, in order.
+    remarks: Vec<(usize, Remark)>,
 }
 
 impl Made {
     fn new(steps: usize) -> Self {
-        Self { both: vec![false; steps], row: OwnedRow::new(steps) }
+        Self { both: vec![false; steps], row: OwnedRow::new(steps), remarks: Vec::new() }
     }
 
     /// Of two rows.
-    fn of_rows(&mut self, operator: Operator, many: Row<'_>, one: Row<'_>) -> Remarks {
+    fn of_rows(&mut self, operator: Operator, many: Row<'_>, one: Row<'_>) {
         let sides = many.valid.iter().zip(one.valid);
         for (both, (&many, &one)) in self.both.iter_mut().zip(sides) {
             *both = many && one;
         }
-        self.of_floats(operator, many.values, Operand::Row(one.values), |made, remarks| {
-            if many.histograms.is_empty() && one.histograms.is_empty() {
-                return;
-            }
-            for step in 0..many.values.len() {
-                if many.histogram(step).is_some() || one.histogram(step).is_some() {
-                    if let (Some(many), Some(one)) = (cell(many, step), cell(one, step)) {
-                        made.both[step] = true;
-                        made.set(step, operator.cells(&many, &one, remarks));
-                    }
+        self.of_floats(operator, many.values, Operand::Row(one.values));
+        if many.histograms.is_empty() && one.histograms.is_empty() {
+            return;
+        }
+        for step in 0..many.values.len() {
+            if many.histogram(step).is_some() || one.histogram(step).is_some() {
+                if let (Some(many), Some(one)) = (cell(many, step), cell(one, step)) {
+                    self.set(step, operator.cells(&many, &one));
                 }
             }
-        })
+        }
     }
 
     /// Of a row and a number where `at` is set.
-    fn of_number(&mut self, operator: Operator, many: Row<'_>, one: f64, at: &[bool]) -> Remarks {
+    fn of_number(&mut self, operator: Operator, many: Row<'_>, one: f64, at: &[bool]) {
         let sides = many.valid.iter().zip(at);
         for (both, (&many, &at)) in self.both.iter_mut().zip(sides) {
             *both = many && at;
         }
-        self.of_floats(operator, many.values, Operand::Constant(one), |made, remarks| {
-            for (step, histogram) in many.histograms.iter().enumerate() {
-                if let Some(histogram) = histogram.as_ref().filter(|_| at[step]) {
-                    made.both[step] = true;
-                    let many = Cell::Histogram(Arc::clone(histogram));
-                    made.set(step, operator.cells(&many, &Cell::Float(one), remarks));
-                }
+        self.of_floats(operator, many.values, Operand::Constant(one));
+        for (step, histogram) in many.histograms.iter().enumerate() {
+            if let Some(histogram) = histogram.as_ref().filter(|_| at[step]) {
+                let many = Cell::Histogram(Arc::clone(histogram));
+                self.set(step, operator.cells(&many, &Cell::Float(one)));
             }
-        })
+        }
     }
 
-    /// Numbers first, where both sides have some, then `histograms`.
-    fn of_floats(
-        &mut self,
-        operator: Operator,
-        many: &[f64],
-        one: Operand<'_>,
-        histograms: impl FnOnce(&mut Self, &mut Remarks),
-    ) -> Remarks {
-        let mut remarks = Remarks::default();
-        if operator.op.trims() && self.both.contains(&true) {
-            remarks.add(Remark::FloatFloat);
-        }
+    /// The numbers, where both sides have some.
+    fn of_floats(&mut self, operator: Operator, many: &[f64], one: Operand<'_>) {
+        self.remarks.clear();
         self.row.histograms.clear();
         self.row.valid.copy_from_slice(&self.both);
         operator.floats(many, one, &mut self.row.values, &mut self.row.valid);
-        histograms(self, &mut remarks);
-        remarks
+        if operator.op.trims() {
+            for (step, both) in self.both.iter_mut().enumerate().filter(|(_, both)| **both) {
+                self.remarks.push((step, Remark::FloatFloat));
+                *both = false;
+            }
+        }
     }
 
-    fn set(&mut self, step: usize, result: Option<Cell>) {
-        match result {
+    fn set(&mut self, step: usize, result: Result<(Option<Cell>, Option<Remark>), Remark>) {
+        let (cell, remark) = match result {
+            Ok((cell, remark)) => {
+                self.both[step] = true;
+                (cell, remark)
+            }
+            Err(remark) => (None, Some(remark)),
+        };
+        self.remarks.extend(remark.map(|remark| (step, remark)));
+        match cell {
             None => {}
             Some(Cell::Float(value)) => {
                 self.row.values[step] = value;
@@ -211,7 +212,7 @@ impl JoinStream {
         self.one.add(keys[series as usize], class, series, row);
     }
 
-    fn many_row(&mut self, series: u32, row: Row<'_>) -> Result<()> {
+    fn many_row(&mut self, series: u32, row: Row<'_>) -> DataFusionResult<()> {
         self.find_duplicates(&row.present());
         let keys =
             if self.many_is_left() { &self.matching.left_key } else { &self.matching.right_key };
@@ -231,13 +232,15 @@ impl JoinStream {
                     continue;
                 }
                 if self.operator.op.trims() {
-                    self.notes.add(series, Remark::FloatFloat.into());
+                    for (step, _) in valid.iter().enumerate().filter(|(_, both)| **both) {
+                        self.notes.add_last(step, series.into(), Remark::FloatFloat);
+                    }
                 }
                 self.operator.floats(row.values, Operand::Row(&one.row.values), out, valid);
                 self.builder.commit(result);
             } else {
-                let remarks = self.made.of_rows(self.operator, row, one.row.row());
-                self.notes.add(series, remarks);
+                self.made.of_rows(self.operator, row, one.row.row());
+                self.note(series.into());
                 if self.collects {
                     self.collect(key, result);
                 } else {
@@ -258,8 +261,8 @@ impl JoinStream {
         let Some(number) = fill.one else { return };
         let result = fill.many_out[series as usize];
         let lacking = self.one.lacking(key, self.grid.steps);
-        let remarks = self.made.of_number(self.operator, row, number, &lacking);
-        self.notes.add(series, remarks);
+        self.made.of_number(self.operator, row, number, &lacking);
+        self.note(series.into());
         self.collect(key, result);
     }
 
@@ -278,12 +281,20 @@ impl JoinStream {
             let rows = self.one.group(key).map_or(0, <[_]>::len);
             for at in 0..rows {
                 let Some(one) = self.one.group(key).and_then(|rows| rows.get(at)) else { break };
-                let result = one_out[one.series as usize];
+                let (result, place) = (one_out[one.series as usize], u64::from(one.series));
                 // The number stands on the other side now.
-                let remarks = self.made.of_number(operator, one.row.row(), number, &unmet);
-                self.notes.add(one.series, remarks);
+                self.made.of_number(operator, one.row.row(), number, &unmet);
+                // After all series of the many side.
+                self.note(u64::from(u32::MAX) + 1 + place);
                 self.collect(key, result);
             }
+        }
+    }
+
+    /// Hands on the remarks of what was made.
+    fn note(&mut self, place: u64) {
+        for &(step, remark) in &self.made.remarks {
+            self.notes.add_last(step, place, remark);
         }
     }
 
@@ -358,7 +369,7 @@ impl JoinStream {
 }
 
 impl Transform for JoinStream {
-    fn push(&mut self, input: usize, batch: RecordBatch) -> Result<()> {
+    fn push(&mut self, input: usize, batch: RecordBatch) -> DataFusionResult<()> {
         for (series, row) in GridRows::new(batch, self.grid)?.rows() {
             match input {
                 0 => self.one_row(series, row),
@@ -369,12 +380,13 @@ impl Transform for JoinStream {
         Ok(())
     }
 
-    fn end(&mut self, input: usize) -> Result<()> {
+    fn end(&mut self, input: usize) -> DataFusionResult<()> {
         if input == 1 {
             if self.matching.fill.is_some() {
                 self.find_duplicates(&vec![true; self.grid.steps]);
             }
             self.fill_many();
+            self.notes.finish();
             if let Some((_, fault)) = self.fault.take() {
                 return Err(fault.into());
             }
@@ -383,7 +395,7 @@ impl Transform for JoinStream {
         Ok(())
     }
 
-    fn take(&mut self) -> Result<Option<RecordBatch>> {
+    fn take(&mut self) -> DataFusionResult<Option<RecordBatch>> {
         if let Some(batch) = self.ready.pop_front() {
             return Ok(Some(batch));
         }

@@ -9,7 +9,7 @@ use crate::exec::grid::{Grid, GridBuilder, GridRows, Row};
 use crate::exec::notes::NoteTaker;
 use crate::exec::operator::Transform;
 use crate::functions::binary::{BinaryOp, Cell, Operand, Outcome};
-use crate::functions::{Remark, Remarks, Scalar};
+use crate::functions::{Remark, Scalar};
 
 pub(super) struct ScalarStream {
     grid: Grid,
@@ -47,11 +47,12 @@ impl ScalarStream {
     }
 
     fn row(&mut self, series: u32, row: Row<'_>, scalar: &Scalar) {
-        let mut remarks = Remarks::default();
         let slots = self.builder.all_slots();
         slots.valid.copy_from_slice(row.valid);
-        if self.op.trims() && slots.valid.contains(&true) {
-            remarks.add(Remark::FloatFloat);
+        if self.op.trims() {
+            for (step, _) in row.valid.iter().enumerate().filter(|(_, valid)| **valid) {
+                self.notes.add_last(step, series.into(), Remark::FloatFloat);
+            }
         }
         let number = match scalar {
             Scalar::Constant(value) => Operand::Constant(*value),
@@ -66,14 +67,13 @@ impl ScalarStream {
             let number = Cell::Float(scalar.at(step));
             let (left, right) =
                 if self.scalar_is_left { (&number, &vector) } else { (&vector, &number) };
-            if let Some(Cell::Histogram(result)) =
-                self.op.cell(left, right, self.outcome, &mut remarks)
-            {
-                slots.histograms[step] = Some(result);
+            match self.op.cell(left, right, self.outcome) {
+                Ok((Some(Cell::Histogram(result)), _)) => slots.histograms[step] = Some(result),
+                Ok(_) => {}
+                Err(remark) => self.notes.add_last(step, series.into(), remark),
             }
         }
         self.builder.commit(series);
-        self.notes.add(series, remarks);
     }
 }
 
@@ -92,6 +92,7 @@ impl Transform for ScalarStream {
     }
 
     fn end(&mut self, _input: usize) -> Result<()> {
+        self.notes.finish();
         Ok(())
     }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use engine::model::CounterResetHint;
 
 use super::{BinaryOp, Outcome};
+use crate::functions::Remark;
 use crate::functions::histogram::{FloatHistogram, Incompatible};
-use crate::functions::{Remark, Remarks};
 
 /// A number or a histogram.
 #[derive(Debug, Clone)]
@@ -18,42 +18,47 @@ pub enum Cell {
 }
 
 impl BinaryOp {
-    /// The result for two cells, one of which is a histogram at least; none where a comparison does not
-    /// hold, or the operator does not take them.
+    /// The result for two cells, one of which is a histogram at least, and what is to be said of it; no
+    /// cell where a comparison does not hold.
+    ///
+    /// # Errors
+    /// What is said where the operator does not take the cells: then they have not met at all.
     pub fn cell(
         self,
         left: &Cell,
         right: &Cell,
         outcome: Outcome,
-        remarks: &mut Remarks,
-    ) -> Option<Cell> {
+    ) -> Result<(Option<Cell>, Option<Remark>), Remark> {
         let result = match (left, right) {
-            (Cell::Float(_), Cell::Float(_)) => None,
+            (Cell::Float(_), Cell::Float(_)) => return Err(Remark::FloatFloat),
             (Cell::Float(factor), Cell::Histogram(histogram)) => match self {
                 Self::Mul => changed(histogram, |histogram| histogram.mul(*factor)),
-                _ => refused(Remark::FloatHistogram, remarks),
+                _ => return Err(Remark::FloatHistogram),
             },
             (Cell::Histogram(histogram), Cell::Float(number)) => match self {
                 Self::Mul => changed(histogram, |histogram| histogram.mul(*number)),
                 Self::Div => changed(histogram, |histogram| histogram.div(*number)),
-                Self::TrimUpper => Some(Arc::new(histogram.trim(*number, true))),
-                Self::TrimLower => Some(Arc::new(histogram.trim(*number, false))),
-                _ => refused(Remark::HistogramFloat, remarks),
+                Self::TrimUpper => Arc::new(histogram.trim(*number, true)),
+                Self::TrimLower => Arc::new(histogram.trim(*number, false)),
+                _ => return Err(Remark::HistogramFloat),
             },
             (Cell::Histogram(left), Cell::Histogram(right)) => match self {
-                Self::Add => self.merged(left, right, remarks),
-                Self::Sub => self.merged(left, right, remarks),
+                Self::Add | Self::Sub => {
+                    let (result, remark) = self.merged(left, right)?;
+                    return Ok((Some(Cell::Histogram(result)), remark));
+                }
                 Self::Equal | Self::NotEqual => {
                     let holds = left.equals(right) == (self == Self::Equal);
-                    if outcome == Outcome::Bool {
-                        return Some(Cell::Float(f64::from(u8::from(holds))));
-                    }
-                    holds.then(|| Arc::clone(left))
+                    let kept = match outcome {
+                        Outcome::Bool => Some(Cell::Float(f64::from(u8::from(holds)))),
+                        _ => holds.then(|| Cell::Histogram(Arc::clone(left))),
+                    };
+                    return Ok((kept, None));
                 }
-                _ => refused(Remark::HistogramHistogram, remarks),
+                _ => return Err(Remark::HistogramHistogram),
             },
         };
-        result.map(Cell::Histogram)
+        Ok((Some(Cell::Histogram(result)), None))
     }
 
     /// The sum or difference of two histograms.
@@ -61,41 +66,29 @@ impl BinaryOp {
         self,
         left: &FloatHistogram,
         right: &FloatHistogram,
-        remarks: &mut Remarks,
-    ) -> Option<Arc<FloatHistogram>> {
+    ) -> Result<(Arc<FloatHistogram>, Option<Remark>), Remark> {
         let adds = self == Self::Add;
-        let mut result = left.clone();
+        let mut result = left.copied();
         let merged = if adds { result.add(right) } else { result.sub(right) };
-        let merged = match merged {
-            Ok(merged) => merged,
-            Err(Incompatible) => return refused(Remark::IncompatibleBuckets, remarks),
-        };
+        let merged = merged.map_err(|Incompatible| Remark::IncompatibleBuckets)?;
         if merged.counter_reset_collision {
-            let collision = if adds { Remark::CollisionAdd } else { Remark::CollisionSub };
-            return refused(collision, remarks);
+            return Err(if adds { Remark::CollisionAdd } else { Remark::CollisionSub });
         }
-        if merged.bounds_reconciled {
-            remarks.add(if adds { Remark::ReconciledAdd } else { Remark::ReconciledSub });
-        }
+        let reconciled = if adds { Remark::ReconciledAdd } else { Remark::ReconciledSub };
         if !adds {
             result.counter_reset_hint = CounterResetHint::Gauge;
         }
         result.compact();
-        Some(Arc::new(result))
+        Ok((Arc::new(result), merged.bounds_reconciled.then_some(reconciled)))
     }
 }
 
 fn changed(
     histogram: &FloatHistogram,
     change: impl FnOnce(&mut FloatHistogram),
-) -> Option<Arc<FloatHistogram>> {
-    let mut result = histogram.clone();
+) -> Arc<FloatHistogram> {
+    let mut result = histogram.copied();
     change(&mut result);
     result.compact();
-    Some(Arc::new(result))
-}
-
-fn refused(remark: Remark, remarks: &mut Remarks) -> Option<Arc<FloatHistogram>> {
-    remarks.add(remark);
-    None
+    Arc::new(result)
 }
