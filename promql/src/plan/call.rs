@@ -73,12 +73,12 @@ impl Planner<'_> {
             let function = CellFunction::Math(function, Vec::new());
             return Ok(Node { plan: cell_function(node.plan, grid, function, Vec::new()), ..node });
         };
+        let node = self.plan(vector, grid)?;
         let mut sides: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         let mut arguments = Vec::with_capacity(parameters.len());
         for parameter in parameters {
             arguments.push(self.argument(parameter, grid, &mut sides)?);
         }
-        let node = self.plan(vector, grid)?;
         let plan = cell_function(node.plan, grid, CellFunction::Math(function, arguments), sides);
         Ok(self.without_name(Node { plan, ..node }))
     }
@@ -165,18 +165,23 @@ impl Planner<'_> {
     }
 }
 
-/// The labels of `absent`'s series: from `=` matchers of a selector whose label has no other matcher
-/// (`createLabelsForAbsentFunction` in promql/functions.go).
+/// The labels of `absent`'s series: from `=` matchers of a selector after which the label has no other
+/// matcher (`createLabelsForAbsentFunction` in promql/functions.go).
 fn absent_labels(expr: &Expr) -> Labels {
     let (Expr::Instant(selector) | Expr::Range(selector, _)) = expr else {
         return Labels::empty();
     };
-    let once =
-        |name: &str| selector.matchers.iter().filter(|matcher| matcher.name() == name).count() == 1;
-    let pairs = selector.matchers.iter().filter(|matcher| {
-        matcher.op() == MatchOp::Equal
-            && !METADATA.contains(&matcher.name())
-            && once(matcher.name())
-    });
-    Labels::new(pairs.map(|matcher| (matcher.name(), matcher.value()))).unwrap_or_default()
+    // The first `=` matcher of a label sets it, any matcher after that takes it away.
+    let mut found: Vec<(&str, Option<&str>)> = Vec::new();
+    for matcher in selector.matchers.iter().filter(|m| !METADATA.contains(&m.name())) {
+        match found.iter_mut().find(|(name, _)| *name == matcher.name()) {
+            Some((_, value)) => *value = None,
+            None if matcher.op() == MatchOp::Equal => {
+                found.push((matcher.name(), Some(matcher.value())));
+            }
+            None => {}
+        }
+    }
+    Labels::new(found.into_iter().filter_map(|(name, value)| Some((name, value?))))
+        .unwrap_or_default()
 }
