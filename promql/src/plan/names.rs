@@ -93,7 +93,7 @@ fn nameless(node: Node) -> Node {
         None => Node { series, ..node },
         Some(target) => {
             let plan = merge_series(node.plan, node.grid, target.into());
-            Node { plan, series, ordered: false, ..node }
+            Node { plan, series, ..node }
         }
     }
 }
@@ -118,5 +118,5 @@ pub(super) fn relabelled(node: Node, mut change: impl FnMut(usize, Labels) -> La
         return Node { series, unnamed, ..node };
     }
     let plan = merge_series(node.plan, node.grid, target.into());
-    Node { plan, series, unnamed, ordered: false, ..node }
+    Node { plan, series, unnamed, ..node }
 }

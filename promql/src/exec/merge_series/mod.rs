@@ -68,6 +68,7 @@ impl Operator for MergeSeries {
             target: Arc::clone(&self.target),
             sources,
             merged: vec![None; targets],
+            given: vec![false; targets],
             held: 0,
             next: None,
             builder: GridBuilder::of(self.grid, self.cells),
@@ -82,6 +83,8 @@ struct MergeStream {
     /// How many series each target has; rows of targets with one go through.
     sources: Vec<u32>,
     merged: Vec<Option<OwnedRow>>,
+    /// With one step: whether a target has been given.
+    given: Vec<bool>,
     held: usize,
     next: Option<usize>,
     builder: GridBuilder,
@@ -94,6 +97,16 @@ impl Transform for MergeStream {
             let target = self.target[series as usize];
             if self.sources[target as usize] == 1 {
                 self.builder.push_row(target, row);
+                continue;
+            }
+            if self.grid.steps == 1 {
+                // At once, so that rows that have been sorted keep their order.
+                if row.present()[0] {
+                    if std::mem::replace(&mut self.given[target as usize], true) {
+                        return Err(Fault::SameLabels.into());
+                    }
+                    self.builder.push_row(target, row);
+                }
                 continue;
             }
             match &mut self.merged[target as usize] {
