@@ -40,6 +40,11 @@ impl HistogramTotal {
         }
     }
 
+    /// A total without a result, that looks at nothing more.
+    pub fn closed(first: &FloatHistogram) -> Self {
+        Self { incompatible: true, ..Self::new(first) }
+    }
+
     /// The total as two histograms and two numbers.
     pub fn into_parts(self) -> ([Option<FloatHistogram>; 2], [f64; 2]) {
         let flags = [self.incremental, self.reset, self.no_reset, self.incompatible];
@@ -58,7 +63,8 @@ impl HistogramTotal {
         Self { total, lost, count, incremental, reset, no_reset, incompatible }
     }
 
-    /// Whether exponential and custom buckets have met: what comes after is not looked at.
+    /// Whether there is no result, as exponential and custom buckets have met: what comes after is not
+    /// looked at.
     pub fn is_incompatible(&self) -> bool {
         self.incompatible
     }

@@ -44,7 +44,15 @@ impl Totals {
         for (step, (total, histogram)) in self.steps.iter_mut().zip(row.histograms).enumerate() {
             let Some(histogram) = histogram else { continue };
             let Some(total) = total else {
-                *total = Some(HistogramTotal::new(histogram));
+                // Behind a number they are not added up: there is no result, and only that is told.
+                let mixed = has_number(step);
+                *total = Some(match mixed {
+                    true => HistogramTotal::closed(histogram),
+                    false => HistogramTotal::new(histogram),
+                });
+                if mixed {
+                    remarks.add(Remark::MixedGroup);
+                }
                 continue;
             };
             let could = !total.is_incompatible();
