@@ -24,9 +24,10 @@ pub struct Flattened {
     pub max_diff: f64,
 }
 
-/// The φ-quantile. `buckets` are in ascending order of their bounds (equal ones side by side); they
-/// are changed in place.
-pub fn quantile(phi: f64, buckets: &mut Vec<Bucket>) -> (f64, Option<Flattened>) {
+/// The φ-quantile. `buckets` are changed in place: sorted, those of equal bounds added up at the front
+/// with the last ones left behind them as they were, and made to rise. Prometheus takes the next quantile
+/// of the same histogram (`histogram_quantiles`) from what is left so.
+pub fn quantile(phi: f64, buckets: &mut [Bucket]) -> (f64, Option<Flattened>) {
     if phi.is_nan() {
         return (f64::NAN, None);
     }
@@ -36,12 +37,14 @@ pub fn quantile(phi: f64, buckets: &mut Vec<Bucket>) -> (f64, Option<Flattened>)
     if phi > 1.0 {
         return (f64::INFINITY, None);
     }
+    buckets.sort_by(|a, b| a.bound.total_cmp(&b.bound));
     if buckets.last().is_none_or(|last| last.bound != f64::INFINITY) {
         return (f64::NAN, None);
     }
-    merge_equal(buckets);
+    let merged = merge_equal(buckets);
+    let buckets = &mut buckets[..merged];
     let flattened = flatten(buckets);
-    let [lower @ .., last] = buckets.as_slice() else { return (f64::NAN, flattened) };
+    let [lower @ .., last] = &*buckets else { return (f64::NAN, flattened) };
     let Some(highest) = lower.last() else { return (f64::NAN, flattened) };
     if last.count == 0.0 {
         return (f64::NAN, flattened);
@@ -77,11 +80,13 @@ fn first_holding(buckets: &[Bucket], rank: f64) -> usize {
 }
 
 /// The fraction of observations between `lower` and `upper`. `buckets` as for [`quantile`].
-pub fn fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64 {
+/// They must be in ascending order of their bounds.
+pub fn fraction(lower: f64, upper: f64, buckets: &mut [Bucket]) -> f64 {
     if buckets.last().is_none_or(|last| last.bound != f64::INFINITY) {
         return f64::NAN;
     }
-    merge_equal(buckets);
+    let merged = merge_equal(buckets);
+    let buckets = &buckets[..merged];
     let count = buckets.last().map_or(0.0, |last| last.count);
     if count == 0.0 || lower.is_nan() || upper.is_nan() {
         return f64::NAN;
@@ -122,15 +127,18 @@ pub fn fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64 {
     (capped(upper_rank) - capped(lower_rank)) / count
 }
 
-/// Adds up buckets of one bound.
-fn merge_equal(buckets: &mut Vec<Bucket>) {
-    buckets.dedup_by(|later, kept| {
-        let equal = later.bound == kept.bound;
-        if equal {
-            kept.count += later.count;
+/// Adds up buckets of one bound at the front, and says how many there are then.
+fn merge_equal(buckets: &mut [Bucket]) -> usize {
+    let mut last = 0;
+    for at in 1..buckets.len() {
+        if buckets[at].bound == buckets[last].bound {
+            buckets[last].count += buckets[at].count;
+        } else {
+            last += 1;
+            buckets[last] = buckets[at];
         }
-        equal
-    });
+    }
+    buckets.len().min(last + 1)
 }
 
 /// Makes counts rise: small differences are levelled silently, decreases are reported.
@@ -226,6 +234,18 @@ mod tests {
         let mut noise = buckets(&[(0.1, 1.0), (1.0, 1.0 - 1e-15), (INF, 1.0)]);
         assert_eq!(quantile(0.5, &mut noise).1, None);
         assert_eq!(noise[1].count, 1.0);
+    }
+
+    #[test]
+    fn the_next_quantile_is_taken_from_what_is_left() {
+        let mut twice = buckets(&[(1.0, 3.0), (1.0, 1.0), (INF, 8.0)]);
+        assert_eq!(quantile(0.5, &mut twice).0, 1.0);
+        // The infinite bucket is there once more.
+        assert_eq!(twice, buckets(&[(1.0, 4.0), (INF, 8.0), (INF, 8.0)]));
+        assert_eq!(quantile(0.25, &mut twice).0, 1.0);
+        let mut dip = buckets(&[(1.0, 5.0), (2.0, 3.0), (INF, 8.0)]);
+        assert!(quantile(0.5, &mut dip).1.is_some());
+        assert!(quantile(0.5, &mut dip).1.is_none(), "they rise by now");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use engine::source::Grouping;
 use engine::{Error, ErrorKind, Result};
 
 use super::names::Unnamed;
-use super::{Counted, Node, PendingValues, Planner, SeriesSet};
+use super::{Counted, Node, PendingValues, Planner, SeriesSet, ValuesOf};
 use crate::ast::{Aggregate, AggregateOp, Expr};
 use crate::exec::aggregate::{AggregateGroups, aggregate};
 use crate::exec::grid::Grid;
@@ -137,8 +137,8 @@ impl Planner<'_> {
         let plan = count_values(input.plan, grid, groups, Arc::clone(&found));
         let share = ShareExec::create(plan);
         let label = label.to_owned();
-        self.pending =
-            Some(PendingValues { key, annotations, share, found, groups: labels, label });
+        let of = ValuesOf::Count { groups: labels, label, annotations };
+        self.pending = Some(PendingValues { key, share, found, of });
         Err(Error::internal("count_values is not executed yet"))
     }
 }

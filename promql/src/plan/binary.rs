@@ -66,8 +66,14 @@ impl Planner<'_> {
         grid: Grid,
     ) -> Result<Node> {
         let mut sides: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
-        let argument = self.argument(scalar, grid, &mut sides)?;
-        let input = self.plan(vector, grid)?;
+        // The left side first: of equal annotations that of the right one counts.
+        let (argument, input) = if scalar_is_left {
+            let argument = self.argument(scalar, grid, &mut sides)?;
+            (argument, self.plan(vector, grid)?)
+        } else {
+            let input = self.plan(vector, grid)?;
+            (self.argument(scalar, grid, &mut sides)?, input)
+        };
         let operation = self.operation(op, node, &input.series, Cells::of(&input.plan));
         let plan = vector_scalar(input.plan, argument, scalar_is_left, grid, operation, sides);
         Ok(Node { plan, ..input })

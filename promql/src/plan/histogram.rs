@@ -9,12 +9,15 @@ use hashbrown::HashMap;
 
 use super::labels::text;
 use super::names::{Unnamed, relabelled};
-use super::{Node, Planner, SeriesSet};
+use super::{Node, PendingValues, Planner, SeriesSet, ValuesOf};
 use crate::ast::{Call, Expr};
+use crate::exec::Argument;
 use crate::exec::grid::Grid;
 use crate::exec::histogram_quantile::{
-    BucketTable, HistogramFunction, HistogramNotes, NO_GROUP, histogram_quantile,
+    BucketTable, HistogramFunction, HistogramNotes, NO_GROUP, Phi, histogram_quantile,
 };
+use crate::exec::ordered_aggregate::{CountedValues, Groups, count_values};
+use crate::exec::share::ShareExec;
 use crate::functions::float_text::{bucket_bound, open_metrics};
 
 /// The label with a bucket's upper bound.
@@ -23,6 +26,7 @@ const BOUND: &str = "le";
 impl Planner<'_> {
     pub(super) fn histogram_call(&mut self, call: &Call, grid: Grid) -> Result<Node> {
         let mut sides: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
+        // Arguments are planned in their order: of equal annotations that of the last one counts.
         if call.function == "histogram_fraction" {
             let [lower, upper, vector] = call.args.as_slice() else {
                 return Err(Error::internal(format!("arguments of {}", call.function)));
@@ -30,38 +34,51 @@ impl Planner<'_> {
             let lower = self.argument(lower, grid, &mut sides)?;
             let upper = self.argument(upper, grid, &mut sides)?;
             let function = HistogramFunction::Fraction(lower, upper);
-            return self.histograms(function, (vector, call.places[2]), &[], None, sides, grid);
+            let input = self.plan(vector, grid)?;
+            return self.histograms(function, (input, call.places[2]), &[], None, sides);
         }
-        // The vector is the last argument of one, the first of several quantiles.
-        let (vector, first, last, label) = match call.function {
-            "histogram_quantile" => (1, 0, 1, None),
-            _ => (0, 2, call.args.len(), Some(text(call, 1)?)),
-        };
-        let mut quantiles = Vec::new();
-        for quantile in &call.args[first..last] {
-            quantiles.push(self.argument(quantile, grid, &mut sides)?);
+        if call.function == "histogram_quantile" {
+            let argument = self.argument(&call.args[0], grid, &mut sides)?;
+            let function = HistogramFunction::Quantiles(vec![Phi { argument, only: None }]);
+            let input = self.plan(&call.args[1], grid)?;
+            let vector = (input, call.places[1]);
+            return self.histograms(function, vector, &call.places[..1], None, sides);
         }
-        let vector = (&call.args[vector], call.places[vector]);
-        let places = &call.places[first..last];
-        let label = label.map(|label| (label, &call.args[first..last]));
-        self.histograms(HistogramFunction::Quantiles(quantiles), vector, places, label, sides, grid)
+        let label = text(call, 1)?;
+        let input = self.plan(&call.args[0], grid)?;
+        let (mut quantiles, mut places, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        for (quantile, &place) in call.args.iter().zip(&call.places).skip(2) {
+            let argument = self.argument(quantile, grid, &mut sides)?;
+            if let Argument::Constant(value) = argument {
+                quantiles.push(Phi { argument, only: None });
+                values.push(value);
+            } else {
+                for value in self.values_of(quantile, grid)? {
+                    quantiles.push(Phi { argument, only: Some(value) });
+                    values.push(value);
+                }
+            }
+            places.resize(quantiles.len(), place);
+        }
+        let function = HistogramFunction::Quantiles(quantiles);
+        let label = Some((label, values.as_slice()));
+        self.histograms(function, (input, call.places[0]), &places, label, sides)
     }
 
     /// `label` is that of several quantiles, and what they are.
     fn histograms(
         &mut self,
         function: HistogramFunction,
-        (vector, place): (&Expr, usize),
+        (input, place): (Node, usize),
         quantile_places: &[usize],
-        label: Option<(&str, &[Expr])>,
+        label: Option<(&str, &[f64])>,
         sides: Vec<Arc<dyn ExecutionPlan>>,
-        grid: Grid,
     ) -> Result<Node> {
+        let grid = input.grid;
         let quantiles = quantile_places
             .iter()
             .map(|&place| self.notes(&SeriesSet::from_labels(&[]), "", place))
             .collect();
-        let input = self.plan(vector, grid)?;
         let (table, labels) = bucket_table(&input.series);
         let groups = SeriesSet::from_labels(&labels);
         let notes = HistogramNotes {
@@ -71,7 +88,7 @@ impl Planner<'_> {
         };
         let series = match label {
             None => groups,
-            Some((name, quantiles)) => self.quantile_series(&labels, name, quantiles)?,
+            Some((name, quantiles)) => quantile_series(&labels, name, quantiles)?,
         };
         let plan = histogram_quantile(input.plan, grid, function, Arc::new(table), notes, sides);
         let node = Node { plan, series, grid, ordered: false, unnamed: Unnamed::None };
@@ -82,29 +99,33 @@ impl Planner<'_> {
         Ok(self.without_name(node))
     }
 
-    /// The series of several quantiles of each group.
-    fn quantile_series(
-        &mut self,
-        groups: &[Labels],
-        name: &str,
-        quantiles: &[Expr],
-    ) -> Result<SeriesSet> {
-        let mut values = Vec::with_capacity(quantiles.len());
-        for quantile in quantiles {
-            let value = super::invariant::constant(quantile, &self.times);
-            let value = value.ok_or_else(|| {
-                Error::unsupported("not supported yet: histogram_quantiles() of changing quantiles")
-            })?;
-            values.push(open_metrics(value));
+    /// The values of a scalar that changes from step to step. They are known once it has been executed,
+    /// as those of a `count_values`: the first attempt leaves it [pending](PendingValues).
+    fn values_of(&mut self, scalar: &Expr, grid: Grid) -> Result<Vec<f64>> {
+        let key = std::ptr::from_ref(scalar) as usize;
+        if let Some(values) = self.scalar_values.get(&key) {
+            return Ok(values.clone());
         }
-        let mut labels = Vec::with_capacity(groups.len() * values.len());
-        for group in groups {
-            for value in &values {
-                labels.push(group.overlay(&Labels::new([(name, value.as_str())])?));
-            }
-        }
-        Ok(SeriesSet::from_labels(&labels))
+        let node = self.plan(scalar, grid)?;
+        let groups = Groups { group_of: vec![0], count: 1, notes: Arc::default() };
+        let found = Arc::new(CountedValues::default());
+        let plan = count_values(node.plan, grid, Arc::new(groups), Arc::clone(&found));
+        let share = ShareExec::create(plan);
+        self.pending = Some(PendingValues { key, share, found, of: ValuesOf::Scalar });
+        Err(Error::internal("the quantiles are not known yet"))
     }
+}
+
+/// The series of several quantiles of each group.
+fn quantile_series(groups: &[Labels], name: &str, quantiles: &[f64]) -> Result<SeriesSet> {
+    let values: Vec<String> = quantiles.iter().map(|&value| open_metrics(value)).collect();
+    let mut labels = Vec::with_capacity(groups.len() * values.len());
+    for group in groups {
+        for value in &values {
+            labels.push(group.overlay(&Labels::new([(name, value.as_str())])?));
+        }
+    }
+    Ok(SeriesSet::from_labels(&labels))
 }
 
 /// Classic histograms are the series that are equal but for `le`; a native one is a series as it is.

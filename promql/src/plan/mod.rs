@@ -39,7 +39,7 @@ use crate::ast::{Expr, Extended, Selector, Subquery, VectorMatching};
 use crate::exec::Argument;
 use crate::exec::cell::{CellFunction, cell_function};
 use crate::exec::grid::Grid;
-use crate::exec::ordered_aggregate::CountedValues;
+use crate::exec::ordered_aggregate::{CountedValue, CountedValues};
 use crate::exec::repeat::repeat;
 use crate::exec::scalar::{ScalarSource, scalar};
 use crate::exec::share::ShareExec;
@@ -97,17 +97,25 @@ pub(crate) struct Operation {
     matching: VectorMatching,
 }
 
-/// A `count_values` that must be executed before planning can go on.
+/// Values that must be known, and so be executed, before planning can go on.
 #[derive(Debug)]
 pub(crate) struct PendingValues {
+    /// The address of their expression.
     key: usize,
-    /// The annotations of what it counts.
-    annotations: Annotations,
     /// The plan to execute.
     pub(crate) share: Arc<ShareExec>,
     found: Arc<CountedValues>,
-    groups: Vec<Labels>,
-    label: String,
+    of: ValuesOf,
+}
+
+/// Whose values are pending.
+#[derive(Debug)]
+enum ValuesOf {
+    /// Of a `count_values`: the groups, the label that has the value, and the annotations of what it
+    /// counts.
+    Count { groups: Vec<Labels>, label: String, annotations: Annotations },
+    /// Of a scalar that changes from step to step.
+    Scalar,
 }
 
 /// A `count_values` that has been executed.
@@ -133,6 +141,8 @@ pub(crate) struct Planner<'a> {
     spans: bool,
     /// The `count_values` that have been executed, by the address of their node.
     counted: HashMap<usize, Counted>,
+    /// The values of scalars that have been executed, by the address of their expression.
+    scalar_values: HashMap<usize, Vec<f64>>,
     pending: Option<PendingValues>,
 }
 
@@ -153,32 +163,38 @@ impl<'a> Planner<'a> {
             annotations: Annotations::default(),
             spans: times.end > times.start,
             counted: HashMap::new(),
+            scalar_values: HashMap::new(),
             pending: None,
         }
     }
 
     /// What has to be executed before the planning that has just failed can be tried again.
     pub(crate) fn take_pending(&mut self) -> Option<PendingValues> {
-        let pending = self.pending.take()?;
-        self.operations.clear();
-        self.annotations.clear();
-        Some(pending)
+        self.pending.take()
     }
 
-    /// Takes note of what `pending` found when it was executed.
+    /// Takes note of what `pending` found when it was executed; what the planning that failed has left is
+    /// forgotten.
     pub(crate) fn executed(&mut self, pending: PendingValues) {
-        let labels: Vec<Labels> = pending
-            .found
-            .get()
-            .into_iter()
-            .map(|counted| {
-                let label = Labels::new([(pending.label.as_str(), counted.value)]);
-                pending.groups[counted.group as usize].overlay(&label.unwrap_or_default())
-            })
-            .collect();
-        let series = SeriesSet::from_labels(&labels);
-        let PendingValues { key, share, annotations, .. } = pending;
-        self.counted.insert(key, Counted { share, series, annotations });
+        self.operations.clear();
+        self.annotations.clear();
+        let PendingValues { key, share, found, of } = pending;
+        match of {
+            ValuesOf::Count { groups, label, annotations } => {
+                let labels = |counted: CountedValue| {
+                    let label = Labels::new([(label.as_str(), counted.value)]);
+                    groups[counted.group as usize].overlay(&label.unwrap_or_default())
+                };
+                let labels: Vec<Labels> = found.get().into_iter().map(labels).collect();
+                let series = SeriesSet::from_labels(&labels);
+                self.counted.insert(key, Counted { share, series, annotations });
+            }
+            ValuesOf::Scalar => {
+                // The text of a number is the shortest that means it.
+                let values = found.get().into_iter().filter_map(|found| found.value.parse().ok());
+                self.scalar_values.insert(key, values.collect());
+            }
+        }
     }
 
     /// Warnings and infos on `query`, after the plan has been executed.

@@ -27,6 +27,9 @@ impl Planner<'_> {
         let at = at.ok_or_else(|| Error::internal(format!("{function} without a range")))?;
         let range = &call.args[at];
         check_extended(function, extended(range))?;
+        // A subquery is evaluated before the parameters, wherever it stands: of equal annotations the last
+        // counts.
+        let (runs, windows) = self.range(range, grid, false)?;
         let mut sides: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         let mut arguments = Vec::new();
         let mut parameter_place = call.place;
@@ -34,7 +37,6 @@ impl Planner<'_> {
             parameter_place = call.places[other];
             arguments.push(self.argument(arg, grid, &mut sides)?);
         }
-        let (runs, windows) = self.range(range, grid, false)?;
         let place = place_of_notes(call);
         let cells = Cells::of(&runs.plan);
         let (notes, expects_counters) = match function {

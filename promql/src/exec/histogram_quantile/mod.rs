@@ -37,12 +37,29 @@ pub use fixes::{Fixed, MonotonicityFixes};
 /// The group of a series that is no bucket.
 pub const NO_GROUP: u32 = u32::MAX;
 
+/// A quantile that is asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Phi {
+    /// Which it is.
+    pub argument: Argument,
+    /// If it changes from step to step: the one value that this result is of. At other steps it has none.
+    pub only: Option<f64>,
+}
+
+impl Phi {
+    /// Whether the result is of `phi`, what the argument is at a step.
+    fn is_of(&self, phi: f64) -> bool {
+        self.only
+            .is_none_or(|only| only.to_bits() == phi.to_bits() || (only.is_nan() && phi.is_nan()))
+    }
+}
+
 /// What is asked of each histogram.
 #[derive(Debug, Clone, PartialEq)]
 pub enum HistogramFunction {
     /// `histogram_quantile`, `histogram_quantiles`: each φ. Those of group `g` are the series from
     /// `g * n` on, if there are `n`.
-    Quantiles(Vec<Argument>),
+    Quantiles(Vec<Phi>),
     /// `histogram_fraction`: the lower and the upper limit.
     Fraction(Argument, Argument),
 }
@@ -58,7 +75,7 @@ impl HistogramFunction {
 
     fn arguments(&self) -> Vec<Argument> {
         match self {
-            Self::Quantiles(quantiles) => quantiles.clone(),
+            Self::Quantiles(quantiles) => quantiles.iter().map(|phi| phi.argument).collect(),
             Self::Fraction(lower, upper) => vec![*lower, *upper],
         }
     }
@@ -120,7 +137,7 @@ impl Operator for HistogramQuantile {
         let groups = self.table.groups;
         match &self.function {
             HistogramFunction::Quantiles(quantiles) => {
-                let each = quantiles.iter().map(|phi| format!("quantile={phi}, "));
+                let each = quantiles.iter().map(|phi| format!("quantile={}, ", phi.argument));
                 format!("{}groups={groups}", each.collect::<String>())
             }
             HistogramFunction::Fraction(lower, upper) => {

@@ -102,9 +102,13 @@ impl HistogramStream {
                     remarks.add(Remark::MixedClassicNative);
                     continue;
                 }
-                out[step] = match self.function {
-                    HistogramFunction::Quantiles(_) => {
-                        quantile(histogram, self.scalars[at].at(step), &mut remarks)
+                out[step] = match &self.function {
+                    HistogramFunction::Quantiles(quantiles) => {
+                        let phi = self.scalars[at].at(step);
+                        if !quantiles[at].is_of(phi) {
+                            continue;
+                        }
+                        quantile(histogram, phi, &mut remarks)
                     }
                     HistogramFunction::Fraction(..) => {
                         let (lower, upper) = (self.scalars[0].at(step), self.scalars[1].at(step));
@@ -129,38 +133,58 @@ impl HistogramStream {
         if rows.is_empty() {
             return;
         }
-        let results = self.function.results();
+        let (results, steps) = (self.function.results(), self.grid.steps);
+        let mut cells: Vec<Option<f64>> = vec![None; results * steps];
         let mut histogram = Vec::with_capacity(rows.len());
-        for at in 0..results {
+        for step in 0..steps {
+            histogram.clear();
+            histogram.extend(
+                rows.iter()
+                    .filter(|row| row.valid[step])
+                    .map(|row| Bucket { bound: row.bound, count: row.values[step] }),
+            );
+            let other = native.as_ref().and_then(|(_, row)| row.row().histogram(step));
+            if histogram.is_empty() || other.is_some() {
+                continue;
+            }
+            for at in 0..results {
+                cells[at * steps + step] = self.of_buckets(group, at, step, &mut histogram);
+            }
+        }
+        for (at, row) in cells.chunks(steps).enumerate() {
             let (out, valid) = self.builder.slots();
-            for step in 0..self.grid.steps {
-                histogram.clear();
-                histogram.extend(
-                    rows.iter()
-                        .filter(|row| row.valid[step])
-                        .map(|row| Bucket { bound: row.bound, count: row.values[step] }),
-                );
-                let other = native.as_ref().and_then(|(_, row)| row.row().histogram(step));
-                if histogram.is_empty() || other.is_some() {
-                    continue;
-                }
-                valid[step] = true;
-                out[step] = match self.function {
-                    HistogramFunction::Quantiles(_) => {
-                        let phi = self.scalars[at].at(step);
-                        let (value, fix) = buckets::quantile(phi, &mut histogram);
-                        if let Some(fix) = fix {
-                            self.notes.fixes.add(group as u32, step, fix);
-                        }
-                        value
-                    }
-                    HistogramFunction::Fraction(..) => {
-                        let (lower, upper) = (self.scalars[0].at(step), self.scalars[1].at(step));
-                        buckets::fraction(lower, upper, &mut histogram)
-                    }
-                };
+            for (step, cell) in row.iter().enumerate() {
+                valid[step] = cell.is_some();
+                out[step] = cell.unwrap_or_default();
             }
             self.builder.commit((group * results + at) as u32);
+        }
+    }
+
+    /// Result `at` of the buckets of a group at a step; they are changed.
+    fn of_buckets(
+        &self,
+        group: usize,
+        at: usize,
+        step: usize,
+        histogram: &mut [Bucket],
+    ) -> Option<f64> {
+        match &self.function {
+            HistogramFunction::Quantiles(quantiles) => {
+                let phi = self.scalars[at].at(step);
+                if !quantiles[at].is_of(phi) {
+                    return None;
+                }
+                let (value, fix) = buckets::quantile(phi, histogram);
+                if let Some(fix) = fix {
+                    self.notes.fixes.add(group as u32, step, fix);
+                }
+                Some(value)
+            }
+            HistogramFunction::Fraction(..) => {
+                let (lower, upper) = (self.scalars[0].at(step), self.scalars[1].at(step));
+                Some(buckets::fraction(lower, upper, histogram))
+            }
         }
     }
 }

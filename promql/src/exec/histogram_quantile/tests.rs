@@ -8,6 +8,10 @@ use crate::exec::testing::{Row, cells, rows, run, source};
 const GRID: Grid = Grid { start: 1_700_000_000_000, step: 60_000, steps: 3 };
 const INF: f64 = f64::INFINITY;
 
+fn phi(argument: Argument) -> Phi {
+    Phi { argument, only: None }
+}
+
 fn quantile(
     texts: &[&str],
     group_of: &[u32],
@@ -34,7 +38,7 @@ fn quantile(
 
 #[test]
 fn groups_are_histograms_and_steps_have_their_own_buckets() {
-    let half = HistogramFunction::Quantiles(vec![Argument::Constant(0.5)]);
+    let half = HistogramFunction::Quantiles(vec![phi(Argument::Constant(0.5))]);
     // Series of two histograms, not in order; series 2 is no bucket.
     let (found, info) = quantile(
         &["4 4 _", "2 _ 2", "9 9 9", "4 4 4", "10 10 10", "1 2 _"],
@@ -55,9 +59,14 @@ fn groups_are_histograms_and_steps_have_their_own_buckets() {
 fn parameters_change_from_step_to_step() {
     let table: (&[u32], &[f64]) = (&[0, 0], &[1.0, INF]);
     let steps = vec![source(GRID, &[rows(&["0.25 2 0"])])];
-    let phi = HistogramFunction::Quantiles(vec![Argument::Input(0)]);
-    let (found, _) = quantile(&["4 4 4", "4 4 _"], table.0, table.1, phi, steps);
+    let changing = HistogramFunction::Quantiles(vec![phi(Argument::Input(0))]);
+    let (found, _) = quantile(&["4 4 4", "4 4 _"], table.0, table.1, changing, steps.clone());
     assert_eq!(found[0].1[..2], [Some(0.25), Some(INF)]);
+    let only = |only| Phi { argument: Argument::Input(0), only: Some(only) };
+    let each = HistogramFunction::Quantiles(vec![only(0.25), only(2.0)]);
+    let (found, _) = quantile(&["4 4 _", "4 4 _"], table.0, table.1, each, steps);
+    let expected = vec![(0, cells("0.25 _ _")), (1, vec![None, Some(INF), None])];
+    assert_eq!(found, expected, "a series each value, where the quantile has it");
     let limits = HistogramFunction::Fraction(Argument::Constant(0.0), Argument::Constant(0.25));
     let (found, _) = quantile(&["4 2 _", "4 4 4"], table.0, table.1, limits, vec![]);
     assert_eq!(found[0].1[..2], cells("0.25 0.125"));
@@ -65,7 +74,7 @@ fn parameters_change_from_step_to_step() {
 
 #[test]
 fn fixes_are_told_once_for_the_whole_call() {
-    let half = HistogramFunction::Quantiles(vec![Argument::Constant(0.5)]);
+    let half = HistogramFunction::Quantiles(vec![phi(Argument::Constant(0.5))]);
     let (_, info) =
         quantile(&["10 1 10", "5 2 2", "20 20 20"], &[0, 0, 0], &[1.0, 2.0, INF], half, vec![]);
     assert_eq!(

@@ -25,7 +25,7 @@ impl Smoothing {
 ///
 /// # Errors
 /// In Prometheus' words.
-pub fn check_factors(smoothing: f64, trend: f64) -> Result<()> {
+pub(crate) fn check_factors(smoothing: f64, trend: f64) -> Result<()> {
     for (value, what, short) in [(smoothing, "smoothing", "sf"), (trend, "trend", "tf")] {
         if value <= 0.0 || value >= 1.0 {
             let shown = match value.is_infinite() {
