@@ -37,12 +37,15 @@ pub(super) async fn shrink(
         candidates.extend(other_asks(&best.1).into_iter().map(|asked| (best.0.clone(), asked)));
         let questions: Vec<&Asked> = candidates.iter().map(|(_, asked)| asked).collect();
         let answers = place.ask(&questions).await;
-        let differs = candidates.iter().zip(&answers).find_map(
-            |((node, asked), (ours, theirs))| match judge(&asked.question, ours, theirs) {
-                Verdict::Different(what) => Some((node.clone(), asked.clone(), what)),
-                _ => None,
-            },
-        );
+        let mut differs = None;
+        for ((node, asked), (ours, theirs)) in candidates.iter().zip(&answers) {
+            if let Verdict::Different(what) = judge(&asked.question, ours, theirs)
+                && !is_one_of_several(place, asked, ours).await
+            {
+                differs = Some((node.clone(), asked.clone(), what));
+                break;
+            }
+        }
         match differs {
             Some(smaller) => best = smaller,
             None => return (best.1, best.2),

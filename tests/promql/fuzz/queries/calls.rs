@@ -53,11 +53,27 @@ impl Queries<'_> {
     }
 
     fn of_vector(&mut self, name: &'static str, taste: Taste, depth: usize) -> Node {
-        let node =
-            Node::text(Type::Vector, format!("{name}(")).child(self.vector(taste, depth - 1));
+        let of = match name {
+            "timestamp" | "start_timestamp" => self.timed(taste, depth),
+            _ => self.vector(taste, depth - 1),
+        };
+        let node = Node::text(Type::Vector, format!("{name}(")).child(of);
         let to = self.random.chance(50) && name == "round";
         let node = if to { node.then(", ").child(self.scalar(depth - 1)) } else { node };
         node.then(")").using(name)
+    }
+
+    /// What the time is asked of. Prometheus forgets the offset of a selector that also has `@` here, but
+    /// reads the storage where the offset says (`rangeEvalTimestampFunctionOverVectorSelector`), so that it
+    /// depends on other selectors what is found: those are left out.
+    fn timed(&mut self, taste: Taste, depth: usize) -> Node {
+        loop {
+            let of = self.vector(taste, depth - 1);
+            let text = of.to_string();
+            if !(text.contains(" @ ") && text.contains(" offset ")) {
+                return of;
+            }
+        }
     }
 
     fn of_time(&mut self, depth: usize) -> Node {
@@ -67,7 +83,7 @@ impl Queries<'_> {
             0 => node,
             1 => node
                 .then("timestamp(")
-                .child(self.vector(Taste::Any, depth - 1))
+                .child(self.timed(Taste::Any, depth))
                 .then(")")
                 .using("timestamp"),
             2 => node.then("vector(").child(self.scalar(depth)).then(")").using("vector"),

@@ -104,7 +104,9 @@ impl Queries<'_> {
             true => ("group_left", many, one),
             false => ("group_right", one, many),
         };
-        let included = self.random.pick(&["", "", "zone", "version", "job", "colour, zone"]);
+        // No label may be matched and included.
+        let other = if labels == "instance" { "job" } else { "code" };
+        let included = self.random.pick(&["", "", "zone", "version", other, "colour, zone"]);
         let group = Node::optional(match included.is_empty() && self.random.chance(50) {
             true => format!(" {side}"),
             false => format!(" {side} ({included})"),
