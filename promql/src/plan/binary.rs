@@ -9,7 +9,9 @@ use super::matching::{matching, set_matching};
 use super::names::Unnamed;
 use super::{Node, Planner, SeriesSet};
 use crate::ast::{self, Binary};
-use crate::exec::binary::{Operation, SetOp, set_operation, vector_scalar, vector_vector};
+use crate::exec::binary::{
+    Operation, SetMatching, SetOp, set_operation, vector_scalar, vector_vector,
+};
 use crate::exec::grid::{Cells, Grid};
 use crate::functions::binary::BinaryOp;
 
@@ -101,7 +103,11 @@ impl Planner<'_> {
         let left = self.plan(&node.left, grid)?;
         let right = self.plan(&node.right, grid)?;
         let union = op == SetOp::Or;
-        let (table, series) = set_matching(&left.series, &right.series, &node.matching, union);
+        let (mut table, mut series) =
+            set_matching(&left.series, &right.series, &node.matching, union);
+        if let Some(series) = &mut series {
+            separate(&mut table, series, &left.unnamed, &right.unnamed);
+        }
         let unnamed = match &series {
             None => left.unnamed.clone(),
             Some(series) => {
@@ -109,7 +115,6 @@ impl Planner<'_> {
                 for (at, &out) in table.right_out.iter().enumerate() {
                     flags[out as usize] = right.unnamed.has(at);
                 }
-                // What both sides have is the left one's.
                 for (at, &out) in table.left_out.iter().enumerate() {
                     flags[out as usize] = left.unnamed.has(at);
                 }
@@ -120,4 +125,26 @@ impl Planner<'_> {
         let series = series.unwrap_or(left.series);
         Ok(Node { plan, series, grid, ordered: false, unnamed })
     }
+}
+
+/// Of series of both sides of `or` with equal labels, one of which loses its name at the end of the query,
+/// makes two results: which it is shows a step at a time.
+fn separate(table: &mut SetMatching, series: &mut SeriesSet, left: &Unnamed, right: &Unnamed) {
+    let mut of_left = vec![None; series.len()];
+    for (at, &out) in table.left_out.iter().enumerate() {
+        of_left[out as usize] = Some(left.has(at));
+    }
+    let differs = |at: usize, out: u32| of_left[out as usize].is_some_and(|l| l != right.has(at));
+    let outs = table.right_out.iter().enumerate();
+    let twins: Vec<usize> = outs.filter(|&(at, &out)| differs(at, out)).map(|(at, _)| at).collect();
+    if twins.is_empty() {
+        return;
+    }
+    let mut labels = series.all_labels();
+    for at in twins {
+        let out = &mut table.right_out[at];
+        labels.push(labels[*out as usize].clone());
+        *out = labels.len() as u32 - 1;
+    }
+    *series = SeriesSet::from_labels(&labels);
 }

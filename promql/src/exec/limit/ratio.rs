@@ -53,7 +53,7 @@ impl RatioStream {
             }
             let greatest = ratios.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             let least = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-            for ratio in [greatest, least] {
+            for ratio in [greatest.max(0.0), least.min(0.0)] {
                 parameters::check_ratio(ratio, &self.notes);
             }
         }

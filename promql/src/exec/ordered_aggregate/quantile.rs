@@ -69,14 +69,17 @@ impl Transform for QuantileStream {
     fn end(&mut self, input: usize) -> Result<()> {
         if input == self.sides {
             let phi = self.argument.scalar();
-            // What is farthest out, on either side; and NaN.
-            for farther in [f64::min, f64::max] {
-                let all = (0..self.grid.steps).map(|step| phi.at(step));
-                let farthest = all.clone().filter(|phi| !phi.is_nan()).reduce(farther);
-                let nan = all.into_iter().find(|phi| phi.is_nan());
-                for phi in farthest.into_iter().chain(nan) {
-                    parameters::check_quantile(phi, &self.odd);
-                }
+            // NaN, else what is farthest out on either side (`fParams` in promql/value.go).
+            let all = (0..self.grid.steps).map(|step| phi.at(step));
+            let farthest = match all.clone().any(f64::is_nan) {
+                true => [Some(f64::NAN), None],
+                false => [
+                    all.clone().reduce(f64::max).filter(|&most| most > 1.0),
+                    all.reduce(f64::min).filter(|&least| least < 0.0),
+                ],
+            };
+            for phi in farthest.into_iter().flatten() {
+                parameters::check_quantile(phi, &self.odd);
             }
             self.done = Some((phi, 0));
         }
