@@ -17,6 +17,9 @@ const ROUNDED: &str = "
     acosh atanh atan2 ^ quantile quantile_over_time mad_over_time
 ";
 
+/// Functions of a library whose values are at most about 1: differences of them are as exact as they are.
+const BOUNDED: &str = "sin cos asin acos atan tanh atan2";
+
 /// What both answers are to one question.
 #[derive(Debug)]
 pub(super) enum Verdict {
@@ -61,9 +64,11 @@ fn data(question: &Question, ours: &Rows, theirs: &Rows) -> Verdict {
     }
     let mut found = Vec::new();
     let mut rounded = false;
-    let rounds = may_round(&question.query);
+    let rounds = Rounding::of(&question.query);
     for (labels, their) in theirs {
-        let alike = |other: &&&BTreeMap<String, String>| rounds && near_labels(other, labels);
+        let alike = |other: &&&BTreeMap<String, String>| {
+            rounds != Rounding::NONE && near_labels(other, labels)
+        };
         let known = match left.contains_key(labels) {
             true => Some(labels),
             false => left.keys().find(alike).copied(),
@@ -95,7 +100,7 @@ fn data(question: &Question, ours: &Rows, theirs: &Rows) -> Verdict {
 fn near_labels(ours: &BTreeMap<String, String>, theirs: &BTreeMap<String, String>) -> bool {
     let near = |(our, their): (&str, &str)| {
         our == their
-            || matches!((our.parse(), their.parse()), (Ok(our), Ok(their)) if number(true, our, their).is_ok())
+            || matches!((our.parse(), their.parse()), (Ok(our), Ok(their)) if number(Rounding::OF_SUMS, our, their).is_ok())
     };
     let between = |c: char| "{}[](): ,".contains(c);
     ours.len() == theirs.len()
@@ -107,7 +112,7 @@ fn near_labels(ours: &BTreeMap<String, String>, theirs: &BTreeMap<String, String
 }
 
 fn row(question: &Question, ours: &Series, theirs: &Series) -> Verdict {
-    let rounds = may_round(&question.query);
+    let rounds = Rounding::of(&question.query);
     let verdicts = [
         points_of("points", &ours.points, &theirs.points, |our, their| {
             number(rounds, *our, *their).map_err(|()| format!("{our:?} and {their:?}"))
@@ -164,6 +169,27 @@ fn points_of<T: std::fmt::Debug>(
     }
 }
 
+/// How far a value may be from the other.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Rounding {
+    /// Relative to the greater one.
+    relative: f64,
+    absolute: f64,
+}
+
+impl Rounding {
+    const NONE: Self = Self { relative: 0.0, absolute: 0.0 };
+    const OF_SUMS: Self = Self { relative: TOLERANCE, absolute: 0.0 };
+
+    fn of(query: &str) -> Self {
+        match may_round(query) {
+            false => Self::NONE,
+            true if has_word(query, BOUNDED) => Self { absolute: TOLERANCE, ..Self::OF_SUMS },
+            true => Self::OF_SUMS,
+        }
+    }
+}
+
 /// How near two values are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Near {
@@ -171,20 +197,19 @@ enum Near {
     Rounded,
 }
 
-fn number(rounds: bool, our: f64, their: f64) -> Result<Near, ()> {
+fn number(rounds: Rounding, our: f64, their: f64) -> Result<Near, ()> {
     if our.to_bits() == their.to_bits() || (our.is_nan() && their.is_nan()) {
         return Ok(Near::Same);
     }
-    if our == their && rounds {
-        // Zeros of both signs.
-        return Ok(Near::Rounded);
-    }
-    let near = (our - their).abs() <= TOLERANCE * their.abs().max(our.abs());
-    if near && rounds { Ok(Near::Rounded) } else { Err(()) }
+    // Equal ones are zeros of both signs.
+    let difference = (our - their).abs();
+    let near = difference <= rounds.relative * their.abs().max(our.abs());
+    let allowed = rounds != Rounding::NONE && (near || difference <= rounds.absolute);
+    if allowed { Ok(Near::Rounded) } else { Err(()) }
 }
 
 /// Compares histograms; empty buckets do not count.
-fn native(rounds: bool, our: &Native, their: &Native) -> Result<Near, String> {
+fn native(rounds: Rounding, our: &Native, their: &Native) -> Result<Near, String> {
     let shown = || format!("{our:?} and {their:?}");
     let exact = our.schema == their.schema
         && our.zero_threshold.to_bits() == their.zero_threshold.to_bits()
@@ -240,6 +265,11 @@ fn order(question: &Question, ours: &Rows, theirs: &Rows) -> Option<String> {
 
 /// Whether a query's value may differ in its last digits.
 pub(super) fn may_round(query: &str) -> bool {
+    has_word(query, ROUNDED)
+}
+
+/// Whether one of `wanted` stands in a query, outside of strings.
+fn has_word(query: &str, wanted: &str) -> bool {
     let mut words = Vec::new();
     let mut quoted = None;
     let mut word = String::new();
@@ -254,7 +284,7 @@ pub(super) fn may_round(query: &str) -> bool {
             }
         }
     }
-    words.iter().any(|word| ROUNDED.split_whitespace().any(|rounded| rounded == word))
+    words.iter().any(|word| wanted.split_whitespace().any(|wanted| wanted == word))
 }
 
 fn points(series: &Series) -> String {

@@ -1,18 +1,90 @@
 //! Whether Stoa answers as Prometheus does: values, labels, order, errors and remarks.
 
+use std::collections::BTreeMap;
+
 use super::asking::{Asked, Place};
+use super::queries::{Node, Type};
 use crate::promql::answer::{Answer, Question, Remarked};
 use crate::promql::compare::{Verdict, compare};
 
 /// How often Prometheus is asked again where its answer is not Stoa's.
 const AGAIN: usize = 24;
 
-/// Whether Stoa's answer is one of several that Prometheus gives: it keeps the results of operators over
-/// a range in a map, whose order Go shuffles, and ties, limits, messages and sums behind them follow it.
-pub(super) async fn is_one_of_several(place: &Place, asked: &Asked, ours: &Remarked) -> bool {
-    let answers = place.prometheus(&[asked; AGAIN]).await.expect("Prometheus answers");
+/// Whether a different answer of Stoa is as good as Prometheus':
+///
+/// - It is one of several that Prometheus gives. It keeps the results of operators over a range in a map,
+///   whose order Go shuffles, and ties, limits, messages and sums behind them follow it.
+/// - It is the error of another part of the query, in that part's words as Prometheus has them: the parts
+///   of a plan run at once.
+/// - Of values at the edge of a `topk` that are equal, another one was taken. Which one it is depends on
+///   how Go moves the elements of a heap.
+/// - A `limitk` took as many series, where Prometheus itself does not always take the same.
+pub(super) async fn is_as_good(place: &Place, node: &Node, asked: &Asked, ours: &Remarked) -> bool {
+    let again = place.prometheus(&[asked; AGAIN]).await.expect("Prometheus answers");
     let judged = |theirs: &Remarked| judge(&asked.question, ours, theirs);
-    answers.iter().any(|theirs| !matches!(judged(theirs), Verdict::Different(_)))
+    if again.iter().any(|theirs| !matches!(judged(theirs), Verdict::Different(_))) {
+        return true;
+    }
+    let part = |node: &Node| {
+        let mut part = asked.clone();
+        part.question.query = node.to_string();
+        part
+    };
+    let mut parts = Vec::new();
+    for node in std::iter::once(node).chain(node.below()) {
+        if matches!(node.of, Type::Vector | Type::Scalar) {
+            parts.push((node, part(node)));
+        }
+    }
+    let questions: Vec<&Asked> = parts.iter().map(|(_, part)| part).collect();
+    let answers = place.ask(&questions).await;
+    if let Answer::Error(error) = &ours.answer {
+        let has = |theirs: &Remarked| theirs.answer == Answer::Error(error.clone());
+        return answers.iter().any(|(_, theirs)| has(theirs));
+    }
+    for ((node, part), (ours, theirs)) in parts.iter().zip(&answers) {
+        let uses = |names: &[&str]| node.uses.iter().any(|used| names.contains(used));
+        if uses(&["topk", "bottomk"]) && ours != theirs && same_values(&ours.answer, &theirs.answer)
+        {
+            return true;
+        }
+        if uses(&["limitk"]) && ours != theirs && same_times(&ours.answer, &theirs.answer) {
+            let again = place.prometheus(&[part; AGAIN]).await.expect("Prometheus answers");
+            return again.iter().any(|other| other != theirs);
+        }
+    }
+    false
+}
+
+/// Whether two answers have as many points at each time.
+fn same_times(ours: &Answer, theirs: &Answer) -> bool {
+    let times =
+        |answer: &Answer| points(answer).map(|points| points.into_keys().collect::<Vec<_>>());
+    let counts = |answer: &Answer| {
+        points(answer).map(|points| points.into_values().map(|p| p.len()).collect::<Vec<_>>())
+    };
+    times(ours) == times(theirs) && counts(ours) == counts(theirs)
+}
+
+/// Whether two answers have the same values at each time, of whatever series.
+fn same_values(ours: &Answer, theirs: &Answer) -> bool {
+    points(ours) == points(theirs)
+}
+
+/// The values at each time, sorted; histograms are only counted.
+fn points(answer: &Answer) -> Option<BTreeMap<i64, Vec<u64>>> {
+    let Answer::Data { series, .. } = answer else { return None };
+    let mut points: BTreeMap<i64, Vec<u64>> = BTreeMap::new();
+    for (_, series) in series {
+        for (time, value) in &series.points {
+            points.entry(*time).or_default().push(value.to_bits());
+        }
+        for (time, _) in &series.histograms {
+            points.entry(*time).or_default().push(u64::MAX);
+        }
+    }
+    points.values_mut().for_each(|values| values.sort_unstable());
+    Some(points)
 }
 
 /// Judges Stoa's answer.

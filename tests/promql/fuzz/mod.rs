@@ -54,12 +54,11 @@ async fn answers_are_those_of_prometheus() {
             .await;
     }
     tally.coverage.print();
-    let Tally { equal, rounded, shuffled, refused, answered, ref differences, .. } = tally;
-    let valid = equal + rounded + shuffled + differences.len();
+    let Tally { equal, rounded, as_good, refused, answered, ref differences, .. } = tally;
+    let valid = equal + rounded + as_good + differences.len();
     println!(
         "seed {seed}: {valid} queries ({refused} more are refused by both), {answered} with something \
-         in the answer: {equal} equal bit for bit, {rounded} but for rounding, {shuffled} to one of several \
-         that Prometheus gives, {} different; {} s",
+         in the answer: {equal} equal bit for bit, {rounded} but for rounding, {as_good} as good, {} different; {} s",
         differences.len(),
         began.elapsed().as_secs()
     );
@@ -78,8 +77,8 @@ async fn answers_are_those_of_prometheus() {
 struct Tally {
     equal: usize,
     rounded: usize,
-    /// Answers that are one of several that Prometheus gives.
-    shuffled: usize,
+    /// Answers that are [as good](judging::is_as_good) as Prometheus'.
+    as_good: usize,
     /// Questions that Prometheus' parser does not accept, and Stoa's neither.
     refused: usize,
     answered: usize,
@@ -106,8 +105,8 @@ async fn data_set(seed: u64, nth: usize, count: usize, tally: &mut Tally) {
         match verdict {
             Verdict::Equal => tally.equal += 1,
             Verdict::Rounded => tally.rounded += 1,
-            Verdict::Different(_) if judging::is_one_of_several(&place, asked, ours).await => {
-                tally.shuffled += 1;
+            Verdict::Different(_) if judging::is_as_good(&place, node, asked, ours).await => {
+                tally.as_good += 1;
             }
             Verdict::Different(what) => {
                 let mut shown = format!("{asked} (data set {seed}, {layout:?})\n    {what}");

@@ -1,7 +1,7 @@
 //! Makes a question on which the engines differ small.
 
 use super::asking::{Asked, Place};
-use super::judging::{is_one_of_several, judge};
+use super::judging::{is_as_good, judge};
 use super::queries::{Node, Part, Type};
 use crate::promql::answer::Ask;
 use crate::promql::compare::Verdict;
@@ -40,7 +40,7 @@ pub(super) async fn shrink(
         let mut differs = None;
         for ((node, asked), (ours, theirs)) in candidates.iter().zip(&answers) {
             if let Verdict::Different(what) = judge(&asked.question, ours, theirs)
-                && !is_one_of_several(place, asked, ours).await
+                && !is_as_good(place, node, asked, ours).await
             {
                 differs = Some((node.clone(), asked.clone(), what));
                 break;
@@ -78,11 +78,11 @@ fn other_asks(asked: &Asked) -> Vec<Asked> {
 /// left out, a plain number for a scalar.
 fn edits(node: &Node) -> Vec<Node> {
     let mut edited = Vec::new();
-    below(node, &mut |other| {
+    for other in node.below() {
         if other.of == node.of && node.of != Type::Part {
             edited.push(other.clone());
         }
-    });
+    }
     if node.of == Type::Scalar && node.children().next().is_some() {
         let parts = vec![Part::Text("1".to_owned())];
         edited.push(Node { parts, ..node.clone() });
@@ -100,12 +100,4 @@ fn edits(node: &Node) -> Vec<Node> {
         edited.extend(edits(child).into_iter().map(|child| with(Some(child))));
     }
     edited
-}
-
-/// Visits all nodes below.
-fn below(node: &Node, visit: &mut impl FnMut(&Node)) {
-    for child in node.children() {
-        visit(child);
-        below(child, visit);
-    }
 }

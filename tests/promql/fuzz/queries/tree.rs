@@ -76,6 +76,11 @@ impl Node {
         })
     }
 
+    /// All nodes below it.
+    pub(in crate::promql::fuzz) fn below(&self) -> Vec<&Self> {
+        self.children().flat_map(|child| std::iter::once(child).chain(child.below())).collect()
+    }
+
     /// All that it and what is below it uses.
     pub(in crate::promql::fuzz) fn all_uses(&self) -> Vec<&'static str> {
         let below = self.children().flat_map(Self::all_uses);
