@@ -134,7 +134,10 @@ impl Parser<'_> {
                 "%" if zero => return Err(Fault::new(op_at, "modulo by zero")),
                 _ => {}
             }
+            // Parentheses are no part of it.
+            let span = left.span.start..right.span.end;
             left = self.binary_duration(start, op, left, right)?;
+            left.span = span;
         }
         Ok(left)
     }
@@ -170,14 +173,13 @@ impl Parser<'_> {
             }
             Token::LeftParen => {
                 self.take();
-                let mut inner = self.deeper(|parser| parser.duration(0, context, expected))?;
+                let inner = self.deeper(|parser| parser.duration(0, context, expected))?;
                 self.expect(&Token::RightParen, context, expected)?;
                 // In parentheses a number is an expression: it is no literal any more.
                 if let DurationKind::Number(_) = inner.kind {
                     let zero = Duration { kind: DurationKind::Number(0.0), ..inner.clone() };
                     return self.binary_duration(start, "+", zero, inner);
                 }
-                inner.span = start..self.end();
                 Ok(inner)
             }
             _ => Err(self.unexpected(context, expected)),
