@@ -18,7 +18,7 @@ use crate::exec::scalar::{ScalarSource, scalar_of_vector};
 use crate::exec::sort::{Order, sort};
 use crate::exec::window::OfNewest;
 use crate::functions::math::MathFunction;
-use crate::functions::{HistogramValue, RangeFunction, precedes};
+use crate::functions::{HistogramValue, RangeFunction, precedes, sort_by};
 
 const SORT_IN_RANGE: &str =
     "sort is ineffective for range queries since results are always ordered by labels";
@@ -146,7 +146,7 @@ impl Planner<'_> {
         }
         let labels = node.series.all_labels();
         let mut order: Vec<usize> = (0..labels.len()).collect();
-        order.sort_by(|&a, &b| {
+        sort_by(&mut order, &mut |a, b| {
             let (a, b) = (&labels[a], &labels[b]);
             let differs = names.iter().find(|name| a.get(name) != b.get(name));
             let ascending = match differs {
