@@ -51,7 +51,7 @@ pub use samples::{Samples, Slots};
 pub use scalar::Scalar;
 pub use windows::Windows;
 
-pub(crate) use natural_order::precedes;
+pub(crate) use natural_order::{precedes, sort_by};
 
 /// What Prometheus refuses while it evaluates, in its words.
 fn refused(message: impl Into<String>) -> engine::Error {

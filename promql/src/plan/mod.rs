@@ -270,7 +270,7 @@ impl Planner<'_> {
         let plan = match (selector.extended, what) {
             (Some(Extended::Smoothed), OfNewest::Value) => {
                 let notes = self.notes(&series, "", selector.place);
-                WindowFunction::smoothed(runs, grid, windows, notes)
+                WindowFunction::smoothed(runs, grid, windows, notes, selector.totals_only)
             }
             _ => WindowFunction::instant(runs, grid, windows, what, selector.totals_only),
         };

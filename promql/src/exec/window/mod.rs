@@ -114,6 +114,7 @@ impl WindowFunction {
         grid: Grid,
         windows: Windows,
         notes: Arc<Notes>,
+        totals_only: bool,
     ) -> Arc<dyn ExecutionPlan> {
         let operator = Self {
             name: "InstantSelectExec",
@@ -123,7 +124,7 @@ impl WindowFunction {
             kernel: Kernel::Ready(Arc::new(Smooth)),
             cells: Cells::of(&runs),
             sides: 0,
-            totals_only: false,
+            totals_only,
             notes,
             odd: Arc::default(),
             expects_counters: false,

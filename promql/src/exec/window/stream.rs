@@ -106,7 +106,7 @@ impl WindowStream {
         let each = |series: u32, samples: &Samples<'_>| {
             let mut slots = builder.all_slots();
             let mut remarks = Remarks::default();
-            let totals = if totals_only { totals(samples.histograms) } else { Vec::new() };
+            let totals = if totals_only { totals(samples, windows) } else { Vec::new() };
             let samples = match totals_only {
                 true => Samples { histograms: &totals, ..*samples },
                 false => *samples,
