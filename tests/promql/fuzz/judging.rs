@@ -77,7 +77,8 @@ fn points(answer: &Answer) -> Option<BTreeMap<i64, Vec<u64>>> {
     let mut points: BTreeMap<i64, Vec<u64>> = BTreeMap::new();
     for (_, series) in series {
         for (time, value) in &series.points {
-            points.entry(*time).or_default().push(value.to_bits());
+            let bits = if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
+            points.entry(*time).or_default().push(bits);
         }
         for (time, _) in &series.histograms {
             points.entry(*time).or_default().push(u64::MAX);

@@ -55,12 +55,25 @@ impl Queries<'_> {
     fn of_vector(&mut self, name: &'static str, taste: Taste, depth: usize) -> Node {
         let of = match name {
             "timestamp" | "start_timestamp" => self.timed(taste, depth),
+            "sin" | "cos" | "tan" => self.well_conditioned(taste, depth),
             _ => self.vector(taste, depth - 1),
         };
         let node = Node::text(Type::Vector, format!("{name}(")).child(of);
         let to = self.random.chance(50) && name == "round";
         let node = if to { node.then(", ").child(self.scalar(depth - 1)) } else { node };
         node.then(")").using(name)
+    }
+
+    /// A vector without what makes great numbers that are rounded: what is left of them when they are
+    /// divided is nothing but rounding.
+    pub(super) fn well_conditioned(&mut self, taste: Taste, depth: usize) -> Node {
+        const GREAT: [&str; 6] = ["exp", "sinh", "cosh", "tan", "^", "predict_linear"];
+        loop {
+            let of = self.vector(taste, depth - 1);
+            if !of.all_uses().iter().any(|used| GREAT.contains(used)) {
+                return of;
+            }
+        }
     }
 
     /// What the time is asked of. Prometheus forgets the offset of a selector that also has `@` here, but

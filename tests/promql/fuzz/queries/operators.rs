@@ -29,7 +29,11 @@ impl Queries<'_> {
 
     fn with_scalar(&mut self, taste: Taste, depth: usize) -> Node {
         let (operator, bool) = self.arithmetic_or_comparison();
-        let (vector, scalar) = (self.vector(taste, depth - 1), self.scalar(depth - 1));
+        let vector = match operator {
+            "%" => self.well_conditioned(taste, depth),
+            _ => self.vector(taste, depth - 1),
+        };
+        let scalar = self.scalar(depth - 1);
         let (left, right) =
             if self.random.chance(70) { (vector, scalar) } else { (scalar, vector) };
         let node =
