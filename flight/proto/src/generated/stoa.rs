@@ -27,7 +27,6 @@ pub struct RunsTicket {
     pub series_limit: u64,
     #[prost(uint64, tag = "13")]
     pub samples_limit: u64,
-    /// Batches have a column of start timestamps where some sample may have one.
     #[prost(bool, tag = "14")]
     pub start_timestamps: bool,
 }

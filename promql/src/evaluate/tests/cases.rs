@@ -1,10 +1,11 @@
-//! Small cases of our own, in the promqltest language; Prometheus' scripts have many more.
+//! Small cases of our own, in the promqltest language, over samples in memory. Prometheus' scripts run
+//! over blocks in `tests/promql`.
 
 use super::script::run;
 use super::*;
 
 async fn passes(script: &str) {
-    let outcomes = run(script, false).await;
+    let outcomes = run(script).await;
     assert!(!outcomes.is_empty());
     for outcome in outcomes {
         if let Some(wrong) = outcome.wrong {

@@ -3,7 +3,6 @@
 
 mod cases;
 mod limits;
-mod prometheus;
 mod script;
 
 use std::sync::Arc;

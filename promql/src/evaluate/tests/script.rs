@@ -7,8 +7,7 @@ use std::sync::Arc;
 use engine::model::{Labels, STALE_NAN_BITS};
 use engine::source::MemorySource;
 
-use super::{Engine, Evaluation, Features, QueryValue, request};
-use crate::EngineSettings;
+use super::{Engine, Evaluation, QueryValue, request};
 use crate::query::SampleValue;
 
 /// What is known of one series: a value or none a step.
@@ -46,14 +45,8 @@ struct Expected {
 }
 
 /// Runs a script and gives the outcome of each evaluation.
-pub(super) async fn run(text: &str, experimental_functions: bool) -> Vec<Outcome> {
-    let features = Features {
-        experimental_functions,
-        fill_modifiers: experimental_functions,
-        delayed_name_removal: experimental_functions,
-        ..Features::default()
-    };
-    let engine = Engine::new(EngineSettings { features, ..EngineSettings::default() });
+pub(super) async fn run(text: &str) -> Vec<Outcome> {
+    let engine = Engine::default();
     let mut data: BTreeMap<Labels, Vec<(i64, f64)>> = BTreeMap::new();
     let lines: Vec<&str> = text.lines().map(uncommented).collect();
     let mut outcomes = Vec::new();

@@ -46,13 +46,13 @@ fn topk_keeps_series_by_step() {
 }
 
 #[test]
-fn an_instant_topk_is_in_order_of_groups_and_values() {
+fn an_instant_topk_is_in_order_of_values_group_after_group() {
     let grid = Grid::instant(0);
     let input = source(grid, &[rows(&["1", "9", "5", "7", "3"])]);
     let groups = groups(&[1, 0, 1, 0, 1]);
     let plan = topk(input, grid, false, Argument::Constant(2.0), groups, vec![]);
     let order: Vec<u32> = run(&plan, grid).unwrap().iter().map(|row| row.0).collect();
-    assert_eq!(order, [1, 3, 2, 4]);
+    assert_eq!(order, [2, 4, 1, 3]);
 }
 
 #[test]

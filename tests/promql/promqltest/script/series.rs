@@ -218,7 +218,7 @@ fn metrics_are_read_in_all_their_forms() {
     let read = |text: &str| metric(text).expect(text).0.to_string();
     assert_eq!(read("a:b_c 1"), r#"{__name__="a:b_c"}"#);
     assert_eq!(read(r#"m{a="b", c='d',} 1"#), r#"{__name__="m", a="b", c="d"}"#);
-    assert_eq!(read(r#"{"x.y", "a.b"="c", d=""} 1"#), r#"{__name__="x.y", a.b="c"}"#);
+    assert_eq!(read(r#"{"x.y", "a.b"="c", d=""} 1"#), r#"{__name__="x.y", "a.b"="c"}"#);
     assert_eq!(read("{} 1"), "{}");
 }
 
