@@ -40,6 +40,8 @@ pub(crate) fn is_invariant(expr: &Expr) -> bool {
 /// The value of a scalar expression that needs no samples and no step.
 pub(crate) fn constant(expr: &Expr, times: &Times) -> Option<f64> {
     let seconds = |ms: i64| ms as f64 / 1000.0;
+    // As Go's `Duration.Seconds` rounds.
+    let length = |ms: i64| (ms / 1000) as f64 + ((ms % 1000) * 1_000_000) as f64 / 1e9;
     match expr {
         Expr::Number(value) => Some(*value),
         Expr::Negate(inner) => constant(inner, times).map(|value| -value),
@@ -47,9 +49,9 @@ pub(crate) fn constant(expr: &Expr, times: &Times) -> Option<f64> {
             ("pi", _) => Some(std::f64::consts::PI),
             ("start", _) => Some(seconds(times.start)),
             ("end", _) => Some(seconds(times.end)),
-            ("range", _) => Some(seconds(times.end.saturating_sub(times.start))),
+            ("range", _) => Some(length(times.end.saturating_sub(times.start))),
             ("step", _) if times.start == times.end => Some(0.0),
-            ("step", _) => Some(seconds(times.step)),
+            ("step", _) => Some(length(times.step)),
             ("min_of", [a, b]) => Some(minimum(constant(a, times)?, constant(b, times)?)),
             ("max_of", [a, b]) => Some(maximum(constant(a, times)?, constant(b, times)?)),
             _ => None,

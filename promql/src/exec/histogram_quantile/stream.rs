@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
 use datafusion::error::Result;
+use hashbrown::HashMap;
 
 use super::{BucketTable, HistogramFunction, HistogramNotes, HistogramQuantile, NO_GROUP};
 use crate::exec::ArgumentValues;
@@ -83,9 +84,19 @@ impl HistogramStream {
             return;
         }
         self.scalars = self.arguments.iter().map(ArgumentValues::scalar).collect();
-        for (scalar, notes) in self.scalars.iter().zip(&self.notes.quantiles) {
-            let notes = NoteTaker::new(notes);
-            (0..self.grid.steps).for_each(|k| parameters::check_quantile(scalar.at(k), &notes));
+        // Of equal warnings that of the last step counts, and of its last argument.
+        let mut last: HashMap<u64, (f64, usize)> = HashMap::new();
+        for step in 0..self.grid.steps {
+            for (at, scalar) in self.scalars.iter().enumerate().take(self.notes.quantiles.len()) {
+                let phi = scalar.at(step);
+                let key = if phi.is_nan() { f64::NAN.to_bits() } else { phi.to_bits() };
+                if !(0.0..=1.0).contains(&phi) {
+                    last.insert(key, (phi, at));
+                }
+            }
+        }
+        for (phi, at) in last.into_values() {
+            parameters::check_quantile(phi, &NoteTaker::new(&self.notes.quantiles[at]));
         }
     }
 
