@@ -3,6 +3,7 @@
 #   make demo        two Prometheus replicas, a bucket and Stoa on this machine (DURATION=120 ends by itself)
 #   make test        every test; needs Go 1.26, Python 3 with venv, Node and npm
 #   make test-fast   unit tests and house rules: Rust only, quick
+#   make fuzz        generated queries, answered as by Prometheus' engine (QUERIES=100000 SEED=1)
 #   make bench       Stoa beside a real Prometheus 3.16 and beside Thanos, as tables (builds a release)
 #   make proto       makes the code of the wire messages from flight/proto/schema
 #   make fmt         formats Rust and Go
@@ -14,12 +15,15 @@ SHELL := bash
 export STOA_CACHE ?= $(HOME)/.cache/stoa
 export CARGO_TARGET_DIR ?= $(STOA_CACHE)/target
 export CARGO_TERM_COLOR ?= auto
+# Of make fuzz: how many queries, and the seed of queries and data. A seed repeats its run.
+QUERIES ?= 100000
+SEED ?= 1
 # Of make demo: seconds from readiness to the end, and where Stoa answers.
 export DURATION PORT
 
 GO_MODULES := $(dir $(wildcard tests/peers/*/go.mod benches/peers/*/go.mod))
 
-.PHONY: help demo test test-fast bench proto fmt lint
+.PHONY: help demo test test-fast fuzz bench proto fmt lint
 
 help:
 	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
@@ -33,6 +37,10 @@ test:
 test-fast:
 	cargo test --workspace --locked --lib --bins
 	cargo test --workspace --locked --test integration tidy:: -- --skip go_is_formatted
+
+fuzz:
+	STOA_FUZZ_QUERIES=$(QUERIES) STOA_FUZZ_SEED=$(SEED) \
+	cargo test --workspace --locked --test integration -- promql::fuzz --nocapture
 
 bench:
 	benches/peers/run
