@@ -98,17 +98,27 @@ fn data(question: &Question, ours: &Rows, theirs: &Rows) -> Verdict {
 
 /// Whether labels are the same but for rounding: `count_values` makes labels of values.
 fn near_labels(ours: &BTreeMap<String, String>, theirs: &BTreeMap<String, String>) -> bool {
-    let near = |(our, their): (&str, &str)| {
-        our == their
-            || matches!((our.parse(), their.parse()), (Ok(our), Ok(their)) if number(Rounding::OF_SUMS, our, their).is_ok())
-    };
-    let between = |c: char| "{}[](): ,".contains(c);
     ours.len() == theirs.len()
         && ours.iter().zip(theirs).all(|((our_name, our), (their_name, their))| {
-            our_name == their_name
-                && our.split(between).count() == their.split(between).count()
-                && our.split(between).zip(their.split(between)).all(near)
+            our_name == their_name && near_text(our, their)
         })
+}
+
+/// Whether texts are the same, but for rounding of numbers in them where the query may round.
+pub(super) fn same_text(query: &str, ours: &str, theirs: &str) -> bool {
+    ours == theirs || (may_round(query) && near_text(ours, theirs))
+}
+
+fn near_text(ours: &str, theirs: &str) -> bool {
+    let words = |text: &str| -> Vec<String> {
+        text.split(|c: char| "{}[](): ,".contains(c)).map(str::to_owned).collect()
+    };
+    let near = |(our, their): (&String, &String)| match (our.parse(), their.parse()) {
+        (Ok(our), Ok(their)) => number(Rounding::OF_SUMS, our, their).is_ok(),
+        _ => our == their,
+    };
+    let (ours, theirs) = (words(ours), words(theirs));
+    ours.len() == theirs.len() && ours.iter().zip(&theirs).all(near)
 }
 
 fn row(question: &Question, ours: &Series, theirs: &Series) -> Verdict {
@@ -250,7 +260,8 @@ fn order(question: &Question, ours: &Rows, theirs: &Rows) -> Option<String> {
         return None;
     }
     let values = |rows: &Rows| -> Vec<u64> {
-        let last = |row: &Series| row.points.last().map_or(0, |(_, v)| v.to_bits());
+        let bits = |value: f64| if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
+        let last = |row: &Series| row.points.last().map_or(0, |&(_, value)| bits(value));
         rows.iter().map(|(_, row)| last(row)).collect()
     };
     let (ours, theirs) = (values(ours), values(theirs));

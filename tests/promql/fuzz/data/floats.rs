@@ -22,12 +22,24 @@ pub(super) fn counter(random: &mut Random, count: usize) -> Vec<f64> {
 
 /// What is unusual in a gauge. Numbers below the least normal one are not, nor any whose rates are: Go's
 /// logarithm on amd64 is wrong for them (`ln(5e-324)` gives -709.1 there, -744.4 on other processors).
-const STRANGE: [f64; 9] =
-    [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 0.0, 1e300, -1.7e308, 1e-200, 1e-9];
+const STRANGE: [f64; 11] = [
+    f64::NAN,
+    f64::NAN,
+    f64::NAN,
+    f64::INFINITY,
+    f64::NEG_INFINITY,
+    -0.0,
+    0.0,
+    1e300,
+    -1.7e308,
+    1e-200,
+    1e-9,
+];
 
-/// A gauge of one of some kinds: a walk, few whole numbers, fractions, a constant.
+/// A gauge of one of some kinds: a walk, few whole numbers, fractions, a constant, also a strange one.
 pub(super) fn gauge(random: &mut Random, count: usize) -> Vec<f64> {
-    let kind = random.below(5);
+    let kind = random.below(6);
+    let always = random.pick(&STRANGE);
     let strange = random.pick(&[0, 0, 0, 2, 20]);
     let mut walk = random.between(-50, 50) as f64;
     let constant = random.between(-3, 3) as f64;
@@ -41,6 +53,7 @@ pub(super) fn gauge(random: &mut Random, count: usize) -> Vec<f64> {
             1 => random.between(-2, 3) as f64,
             2 => constant,
             3 => (random.unit() - 0.3) * 1000.0,
+            4 => always,
             _ => random.between(1_700_000_000, 1_800_000_000) as f64,
         },
     };

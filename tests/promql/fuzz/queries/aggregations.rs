@@ -34,7 +34,11 @@ impl Queries<'_> {
             };
             (name, Some(parameter))
         };
-        let of = self.vector(taste, depth - 1);
+        let ranks = matches!(name, "topk" | "bottomk") && self.random.chance(50);
+        let of = match ranks {
+            true => self.instant_selector(Taste::Gauge),
+            false => self.vector(taste, depth - 1),
+        };
         let grouping = self.random.chance(60).then(|| self.grouping());
         let before = self.random.chance(50);
         let (front, back) = if before { (grouping, None) } else { (None, grouping) };

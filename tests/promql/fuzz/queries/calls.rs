@@ -67,7 +67,8 @@ impl Queries<'_> {
     /// A vector without what makes great numbers that are rounded: what is left of them when they are
     /// divided is nothing but rounding.
     pub(super) fn well_conditioned(&mut self, taste: Taste, depth: usize) -> Node {
-        const GREAT: [&str; 6] = ["exp", "sinh", "cosh", "tan", "^", "predict_linear"];
+        const GREAT: [&str; 10] =
+            ["exp", "sinh", "cosh", "tan", "^", "predict_linear", "sum", "avg", "stddev", "stdvar"];
         loop {
             let of = self.vector(taste, depth - 1);
             if !of.all_uses().iter().any(|used| GREAT.contains(used)) {
