@@ -7,6 +7,7 @@
 //	prometheus eval -blocks DIR | -dump FILE           answer PromQL from stdin over blocks, or over a dump
 //	prometheus at                                      set @ on the selectors of queries from stdin
 //	prometheus load                                    print what promqltest loads of texts from stdin
+//	prometheus parse                                   print what the parser makes of queries from stdin
 //
 // A subcommand lives in a file of its name and registers itself in commands.
 package main
@@ -24,6 +25,7 @@ var commands = map[string]func(args []string) error{
 	"dump":   dump,
 	"eval":   eval,
 	"load":   load,
+	"parse":  parse,
 	"write":  write,
 }
 

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/common/route"
+
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/promql/promqltest"
+	"github.com/prometheus/prometheus/util/features"
+	v1 "github.com/prometheus/prometheus/web/api/v1"
+)
+
+// parsed is a line of the output of parse: an error, or all the others.
+type parsed struct {
+	Error string `json:"error,omitempty"`
+	Text  string `json:"text,omitempty"` // The expression, printed.
+	// What format_query and parse_query answer.
+	Pretty json.RawMessage `json:"pretty,omitempty"`
+	Tree   json.RawMessage `json:"tree,omitempty"`
+}
+
+// parse reads the queries on stdin (a JSON object a line; enabled turns all features of the parser on)
+// and prints what Prometheus' parser makes of each, and its HTTP API.
+func parse(args []string) error {
+	if err := flag.NewFlagSet("parse", flag.ContinueOnError).Parse(args); err != nil {
+		return err
+	}
+	parsers := map[bool]*judge{
+		false: newJudge(parser.Options{}),
+		true:  newJudge(promqltest.TestParserOpts),
+	}
+	in := bufio.NewScanner(os.Stdin)
+	in.Buffer(nil, 1<<24)
+	out := bufio.NewWriter(os.Stdout)
+	encoder := json.NewEncoder(out)
+	for in.Scan() {
+		var asked struct {
+			Query   string `json:"query"`
+			Enabled bool   `json:"enabled"`
+		}
+		if err := json.Unmarshal(in.Bytes(), &asked); err != nil {
+			return fmt.Errorf("%s: %w", in.Text(), err)
+		}
+		if err := encoder.Encode(parsers[asked.Enabled].parse(asked.Query)); err != nil {
+			return err
+		}
+	}
+	if err := in.Err(); err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+// judge is a parser and the HTTP API over it.
+type judge struct {
+	parser parser.Parser
+	router *route.Router
+}
+
+func newJudge(options parser.Options) *judge {
+	made := &judge{parser: parser.NewParser(options), router: route.New()}
+	ready := func(next http.HandlerFunc) http.HandlerFunc { return next }
+	api := v1.NewAPI(
+		(promql.QueryEngine)(nil), nil, nil, nil, nil, nil, nil, nil, nil, v1.GlobalURLOptions{},
+		ready, nil, "", false, false, 0, slog.New(slog.DiscardHandler), nil, 0, 0, 0, false, nil,
+		nil, nil, nil, nil, nil, prometheus.NewRegistry(), nil, false, nil, false, false, false, 0,
+		false, false, nil, features.NewRegistry(), v1.OpenAPIOptions{}, made.parser, false, 0,
+	)
+	api.Register(made.router)
+	return made
+}
+
+func (j *judge) parse(query string) parsed {
+	expr, err := j.parser.ParseExpr(query)
+	if err != nil {
+		return parsed{Error: err.Error()}
+	}
+	return parsed{
+		Text:   expr.String(),
+		Pretty: j.ask("/format_query", query),
+		Tree:   j.ask("/parse_query", query),
+	}
+}
+
+func (j *judge) ask(path, query string) json.RawMessage {
+	request := httptest.NewRequest("GET", path+"?query="+url.QueryEscape(query), nil)
+	answer := httptest.NewRecorder()
+	j.router.ServeHTTP(answer, request)
+	return answer.Body.Bytes()
+}
