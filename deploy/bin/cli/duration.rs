@@ -8,7 +8,7 @@ use engine::model::{NoDuration, parse_duration};
 /// descend and none occurs twice.
 pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     parse_duration(text).map(Duration::from_millis).map_err(|error| match error {
-        NoDuration::Syntax => {
+        NoDuration::Syntax | NoDuration::Unit { .. } => {
             format!("not a valid duration: {text:?} (as in 30s, 5m, 1h30m, 14d)")
         }
         NoDuration::TooLong => format!("duration out of range: {text:?}"),

@@ -19,6 +19,13 @@ const LONGEST: u64 = i64::MAX as u64 / 1_000_000;
 pub enum NoDuration {
     /// It is not written as one.
     Syntax,
+    /// A unit that there is not, and where in the text it stands, in bytes.
+    Unit {
+        /// Its first byte.
+        start: usize,
+        /// The byte behind it.
+        end: usize,
+    },
     /// It is longer than 292 years.
     TooLong,
 }
@@ -34,9 +41,13 @@ pub fn parse_duration(text: &str) -> Result<u64, NoDuration> {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or(NoDuration::Syntax)?;
         let number: u64 = rest[..digits].parse().map_err(|_| NoDuration::Syntax)?;
         rest = &rest[digits..];
-        let letters = rest.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(rest.len());
-        let at = units.iter().position(|(unit, _)| *unit == &rest[..letters]);
-        let at = at.ok_or(NoDuration::Syntax)?;
+        let letters = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+        let of = |(unit, _): &(&str, u64)| *unit == &rest[..letters];
+        let at = units.iter().position(of).ok_or_else(|| {
+            let start = text.len() - rest.len();
+            let known = letters == 0 || UNITS.iter().any(of);
+            if known { NoDuration::Syntax } else { NoDuration::Unit { start, end: start + letters } }
+        })?;
         total = number
             .checked_mul(units[at].1)
             .and_then(|ms| total.checked_add(ms))
@@ -64,8 +75,11 @@ mod tests {
         ] {
             assert_eq!(parse_duration(text), Ok(ms), "{text}");
         }
-        for text in ["", "5", "s", "30s1m", "1s1s", "-1s", "1.5s", "1 s", "5q", "1hµ"] {
+        for text in ["", "5", "s", "30s1m", "1s1s", "-1s"] {
             assert_eq!(parse_duration(text), Err(NoDuration::Syntax), "{text}");
+        }
+        for (text, start, end) in [("1.5s", 1, 2), ("1 s", 1, 3), ("5q", 1, 2), ("1h1µ", 3, 5)] {
+            assert_eq!(parse_duration(text), Err(NoDuration::Unit { start, end }), "{text}");
         }
         for text in ["9999999y", "99999999999y"] {
             assert_eq!(parse_duration(text), Err(NoDuration::TooLong), "{text}");

@@ -5,11 +5,13 @@
 //! beginning) are kept where annotations name them.
 
 mod operator;
+mod text;
 mod types;
 
 use engine::model::Matcher;
 
 pub use operator::{AggregateOp, BinaryOp};
+pub use text::Text;
 pub use types::ValueType;
 
 /// The `@` modifier.
@@ -160,7 +162,7 @@ pub enum Expr {
     /// A number.
     Number(f64),
     /// A string.
-    Text(String),
+    Text(Text),
     /// An instant vector selector.
     Instant(Selector),
     /// A range vector selector and its range in ms, positive.

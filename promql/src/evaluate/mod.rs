@@ -182,6 +182,7 @@ impl Running {
             millis(request.max_resolution),
         )?;
         if let Expr::Text(text) = expr {
+            let text = text.shown().into_owned();
             return Ok(QueryAnswer::of(QueryValue::String(times.start, text)));
         }
         let (context, source) = (&self.context, self.source.as_ref());

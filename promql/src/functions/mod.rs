@@ -54,6 +54,6 @@ pub use windows::Windows;
 pub(crate) use natural_order::{precedes, sort_by};
 
 /// What Prometheus refuses while it evaluates, in its words.
-fn refused(message: impl Into<String>) -> engine::Error {
+pub(crate) fn refused(message: impl Into<String>) -> engine::Error {
     engine::Error::new(engine::ErrorKind::Execution, message)
 }

@@ -1,5 +1,7 @@
 //! What a query may not say though its grammar allows it (`checkAST` in `promql/parser/parse.go`).
 
+use engine::model::METRIC_NAME;
+
 use super::grammar::Parsed;
 use super::quote::quoted;
 use super::tree::{Aggregate, Binary, Call, Kind, Node, Selector};
@@ -76,7 +78,7 @@ pub(super) fn check(node: &mut Node) -> Parsed<ValueType> {
 }
 
 /// As Go names types in one place.
-fn short(value_type: ValueType) -> &'static str {
+pub(super) fn short(value_type: ValueType) -> &'static str {
     match value_type {
         ValueType::Scalar => "scalar",
         ValueType::Text => "string",
@@ -87,16 +89,17 @@ fn short(value_type: ValueType) -> &'static str {
 
 fn check_selector(start: usize, selector: &Selector) -> Parsed<()> {
     if let Some(name) = &selector.name {
-        return match selector.matchers.iter().find(|matcher| matcher.name() == "__name__") {
-            Some(matcher) => {
-                let (name, other) = (quoted(name), quoted(matcher.value()));
+        let mut names = selector.conditions.iter().filter(|one| one.matcher.name() == METRIC_NAME);
+        return match names.next() {
+            Some(other) => {
+                let (name, other) = (quoted(name), quoted(&other.value));
                 let message = format!("metric name must not be set twice: {name} or {other}");
                 Err(Fault::new(start, message))
             }
             None => Ok(()),
         };
     }
-    if !selector.may_be_empty && selector.matchers.iter().all(|matcher| matcher.matches("")) {
+    if !selector.may_be_empty && selector.conditions.iter().all(|one| one.matcher.matches("")) {
         let message = "vector selector must contain at least one non-empty matcher";
         return Err(Fault::new(start, message));
     }

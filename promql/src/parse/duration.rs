@@ -3,7 +3,7 @@
 use super::check::Fault;
 use super::grammar::{POWER, Parsed, Parser, check_depth, precedence};
 use super::lexer::{Kind as Token, Word};
-use super::tree::{Duration, DurationKind};
+use super::tree::{Duration, DurationKind, Number};
 
 /// The longest duration in s: Go counts nanoseconds in 63 bits.
 const LONGEST: f64 = 9_223_372_036.854_775;
@@ -20,7 +20,7 @@ pub(crate) struct Steps {
 impl Duration {
     /// Whether it is the number 0, as which no offset at all counts.
     pub(super) fn is_zero(&self) -> bool {
-        matches!(self.kind, DurationKind::Number(seconds) if seconds == 0.0)
+        matches!(self.kind, DurationKind::Number(number) if number.value == 0.0)
     }
 
     /// What it comes to, in ms; `negative` if that may be 0 or less.
@@ -28,8 +28,8 @@ impl Duration {
         let place = || format!("{}:{}", self.span.start, self.span.end);
         let seconds = match self.kind {
             // Of a literal, fractions of a millisecond are rounded in another manner.
-            DurationKind::Number(seconds) => {
-                return Ok((seconds * 1e9).round() as i64 / 1_000_000);
+            DurationKind::Number(number) => {
+                return Ok((number.value * 1e9).round() as i64 / 1_000_000);
             }
             _ => self.seconds(steps)?,
         };
@@ -49,10 +49,11 @@ impl Duration {
         let zero =
             |what: &str| Err(format!("{}:{}: {what} by zero", self.span.start, self.span.end));
         Ok(match &self.kind {
-            DurationKind::Number(seconds) => *seconds,
+            DurationKind::Number(number) => number.value,
             DurationKind::Step => steps.step as f64 / 1_000.0,
             DurationKind::Range => steps.range as f64 / 1_000.0,
-            DurationKind::Negate(inner) => -inner.seconds(steps)?,
+            DurationKind::Unary(true, inner) => -inner.seconds(steps)?,
+            DurationKind::Unary(false, inner) => inner.seconds(steps)?,
             DurationKind::Binary(op, left, right) => {
                 let (left, right) = (left.seconds(steps)?, right.seconds(steps)?);
                 match *op {
@@ -79,15 +80,16 @@ impl Parser<'_> {
     pub(super) fn positive_duration(&mut self, context: &str, expected: &str) -> Parsed<Duration> {
         let duration = self.duration(0, context, expected)?;
         match duration.kind {
-            DurationKind::Number(seconds) if seconds <= 0.0 => {
+            DurationKind::Number(number) if number.value <= 0.0 => {
                 Err(Fault::new(duration.span.start, "duration must be greater than 0"))
             }
             _ => Ok(duration),
         }
     }
 
-    /// The duration behind `offset`: a number, a call or parentheses with a sign before, as one
-    /// (`offset -2^2` is `(… offset -2)^2`). Only what begins with parentheses goes on behind them.
+    /// The duration behind `offset`: a number or a call, with a sign before or without, is all of it
+    /// (`offset -2^2` is `(… offset -2)^2`), and so are parentheses with a sign. Operators go on behind
+    /// parentheses without one, and behind two signs.
     pub(super) fn offset_duration(&mut self) -> Parsed<Duration> {
         let (context, expected) = ("offset", "number, duration, step(), or range()");
         let start = self.at();
@@ -98,8 +100,21 @@ impl Parser<'_> {
             _ => return self.one_duration(context, expected),
         };
         self.take();
-        let inner = self.one_duration(context, expected)?;
-        self.signed(start, minus, inner)
+        if let Token::Operator("-" | "+") = *self.peek()? {
+            let inner = self.deeper(|parser| parser.duration(POWER, context, expected))?;
+            let left = self.signed(start, minus, inner)?;
+            return self.duration_operators(start, left, 0, context, expected);
+        }
+        let inner = match self.peek()? {
+            // What is wrong with a number is said of its sign.
+            Token::Number | Token::Duration => self.literal(start)?,
+            _ => self.one_duration(context, expected)?,
+        };
+        match inner.kind {
+            DurationKind::Number(_) => self.signed(start, minus, inner),
+            _ if !minus && inner.wrapped => Ok(inner),
+            _ => self.made(start, inner.depth, DurationKind::Unary(minus, Box::new(inner))),
+        }
     }
 
     /// A duration whose operators bind at least as tightly as `least`.
@@ -111,7 +126,7 @@ impl Parser<'_> {
             Token::Operator("+") => Some(false),
             _ => None,
         };
-        let mut left = match minus {
+        let left = match minus {
             Some(minus) => {
                 self.take();
                 let inner = self.deeper(|parser| parser.duration(POWER, context, expected))?;
@@ -119,6 +134,18 @@ impl Parser<'_> {
             }
             None => self.one_duration(context, expected)?,
         };
+        self.duration_operators(start, left, least, context, expected)
+    }
+
+    /// What operators make of `left`.
+    fn duration_operators(
+        &mut self,
+        start: usize,
+        mut left: Duration,
+        least: u8,
+        context: &str,
+        expected: &str,
+    ) -> Parsed<Duration> {
         while let Token::Operator(op @ ("+" | "-" | "*" | "/" | "%" | "^")) = *self.peek()? {
             let binds = precedence(op);
             if binds < least {
@@ -128,7 +155,7 @@ impl Parser<'_> {
             self.take();
             let least = if binds == POWER { POWER } else { binds + 1 };
             let right = self.deeper(|parser| parser.duration(least, context, expected))?;
-            let zero = matches!(right.kind, DurationKind::Number(seconds) if seconds == 0.0);
+            let zero = matches!(right.kind, DurationKind::Number(number) if number.value == 0.0);
             match op {
                 "/" if zero => return Err(Fault::new(op_at, "division by zero")),
                 "%" if zero => return Err(Fault::new(op_at, "modulo by zero")),
@@ -146,13 +173,7 @@ impl Parser<'_> {
     fn one_duration(&mut self, context: &str, expected: &str) -> Parsed<Duration> {
         let start = self.at();
         match *self.peek()? {
-            Token::Number | Token::Duration => {
-                let seconds = self.number()?;
-                if seconds.abs() > LONGEST {
-                    return Err(Fault::new(start, "duration out of range"));
-                }
-                self.made(start, 0, DurationKind::Number(seconds))
-            }
+            Token::Number | Token::Duration => self.literal(start),
             Token::Word(word @ (Word::Step | Word::Range)) => {
                 self.take();
                 self.expect(&Token::LeftParen, context, expected)?;
@@ -177,20 +198,33 @@ impl Parser<'_> {
                 self.expect(&Token::RightParen, context, expected)?;
                 // In parentheses a number is an expression: it is no literal any more.
                 if let DurationKind::Number(_) = inner.kind {
-                    let zero = Duration { kind: DurationKind::Number(0.0), ..inner.clone() };
-                    return self.binary_duration(start, "+", zero, inner);
+                    let below = inner.depth;
+                    inner = self.made(start, below, DurationKind::Unary(false, Box::new(inner)))?;
                 }
+                inner.wrapped = true;
                 Ok(inner)
             }
             _ => Err(self.unexpected(context, expected)),
         }
     }
 
+    fn literal(&mut self, start: usize) -> Parsed<Duration> {
+        let number = self.number()?;
+        if number.value.abs() > LONGEST {
+            return Err(Fault::new(start, "duration out of range"));
+        }
+        self.made(start, 0, DurationKind::Number(number))
+    }
+
+    /// A plus before anything but a number in parentheses says nothing.
     fn signed(&self, start: usize, minus: bool, inner: Duration) -> Parsed<Duration> {
         match inner.kind {
             _ if !minus => Ok(inner),
-            DurationKind::Number(seconds) => self.made(start, 0, DurationKind::Number(-seconds)),
-            _ => self.made(start, inner.depth, DurationKind::Negate(Box::new(inner))),
+            DurationKind::Number(number) => {
+                let negated = Number { value: -number.value, ..number };
+                self.made(start, 0, DurationKind::Number(negated))
+            }
+            _ => self.made(start, inner.depth, DurationKind::Unary(true, Box::new(inner))),
         }
     }
 
@@ -207,6 +241,6 @@ impl Parser<'_> {
 
     fn made(&self, start: usize, below: usize, kind: DurationKind) -> Parsed<Duration> {
         check_depth(start, below + 1)?;
-        Ok(Duration { span: start..self.end(), depth: below + 1, kind })
+        Ok(Duration { span: start..self.end(), depth: below + 1, wrapped: false, kind })
     }
 }

@@ -7,9 +7,9 @@ use super::check::Fault;
 use super::functions::signature;
 use super::lexer::{Kind as Token, Lexer, Token as Found, Word};
 use super::quote::{quoted, unquoted};
-use super::tree::{Aggregate, Binary, Call, Kind, Modifier, Node, Selector, Subquery};
+use super::tree::{Aggregate, Binary, Call, Kind, Modifier, Node, Number, Selector, Subquery};
 use super::{Features, number};
-use crate::ast::At;
+use crate::ast::{At, Text};
 
 /// Deepest tree: it is walked by recursion, and a chain `a + b + …` is as deep as it is long.
 const MAX_DEPTH: usize = 1_000;
@@ -73,6 +73,11 @@ impl<'a> Parser<'a> {
         }
     }
 
+    /// What the query may use.
+    pub(super) fn features(&self) -> Features {
+        self.features
+    }
+
     /// Where the next token begins.
     pub(super) fn at(&self) -> usize {
         self.next.at.start
@@ -110,7 +115,7 @@ impl<'a> Parser<'a> {
 
     /// Whether the token behind the next one opens a parenthesis.
     fn before_paren(&self) -> bool {
-        self.lexer.before_paren()
+        self.lexer.ahead() == Token::LeftParen
     }
 
     /// An error about the next token.
@@ -205,9 +210,9 @@ impl<'a> Parser<'a> {
         };
         self.take();
         let mut inner = self.expr(POWER)?;
-        if let Kind::Number(value) = &mut inner.kind {
+        if let Kind::Number(number) = &mut inner.kind {
             if minus {
-                *value = -*value;
+                number.value = -number.value;
             }
             inner.span.start = start;
             return Ok(inner);
@@ -236,8 +241,8 @@ impl<'a> Parser<'a> {
         let start = self.at();
         match *self.peek()? {
             Token::Number | Token::Duration => {
-                let value = self.number()?;
-                self.node(start, 0, Kind::Number(value))
+                let number = self.number()?;
+                self.node(start, 0, Kind::Number(number))
             }
             Token::Text => {
                 let value = self.text()?;
@@ -280,39 +285,55 @@ impl<'a> Parser<'a> {
         })
     }
 
+    /// Whether the next token can be the first of an expression.
+    fn begins_expr(&self) -> Parsed<bool> {
+        let begins = matches!(
+            self.peek()?,
+            Token::Number
+                | Token::Duration
+                | Token::Text
+                | Token::LeftParen
+                | Token::LeftBrace
+                | Token::Operator("+" | "-")
+        );
+        Ok(begins || self.is_name()?)
+    }
+
     /// A selector without a name before its braces.
     fn braces(&mut self, start: usize) -> Parsed<Node> {
-        let matchers = self.matchers()?;
-        let selector = Selector { matchers, ..Selector::default() };
+        let conditions = self.conditions()?;
+        let selector = Selector { conditions, ..Selector::default() };
         self.node(start, 0, Kind::Selector(selector))
     }
 
     /// Whether the aggregation that is looked at is one, and not the name of a metric.
     fn before_aggregation(&self) -> bool {
-        self.before_paren() || self.lexer.before_word(&["by", "without"])
+        let ahead = self.lexer.ahead();
+        matches!(ahead, Token::LeftParen | Token::Word(Word::By | Word::Without))
     }
 
     /// A selector that begins with the name of its metric.
     fn named(&mut self, start: usize) -> Parsed<Node> {
         let name = Some(self.take().to_owned());
-        let matchers = match self.peek()? {
-            Token::LeftBrace => self.matchers()?,
+        let conditions = match self.peek()? {
+            Token::LeftBrace => self.conditions()?,
             _ => Vec::new(),
         };
-        let selector = Selector { name, matchers, ..Selector::default() };
+        let selector = Selector { name, conditions, ..Selector::default() };
         self.node(start, 0, Kind::Selector(selector))
     }
 
     /// A number, or a duration in seconds.
-    pub(super) fn number(&mut self) -> Parsed<f64> {
+    pub(super) fn number(&mut self) -> Parsed<Number> {
         let (start, is_duration) = (self.at(), self.peek()? == &Token::Duration);
         let text = self.take();
         let value = if is_duration { number::duration(text) } else { number::number(text) };
-        value.map_err(|message| Fault::new(start, message))
+        let value = value.map_err(|message| Fault::new(start, message))?;
+        Ok(Number { value, is_duration })
     }
 
     /// The value of a string.
-    pub(super) fn text(&mut self) -> Parsed<String> {
+    pub(super) fn text(&mut self) -> Parsed<Text> {
         let start = self.at();
         let literal = self.take();
         unquoted(literal).map_err(|error| {
@@ -380,7 +401,7 @@ impl<'a> Parser<'a> {
                 return Ok(args);
             }
             self.expect(&Token::Comma, "", "")?;
-            if self.peek()? == &Token::RightParen {
+            if !self.begins_expr()? {
                 let message = "trailing commas not allowed in function call args";
                 return Err(Fault::new(comma, message));
             }
@@ -420,10 +441,8 @@ impl<'a> Parser<'a> {
             };
             if let Some(left) = left {
                 self.take();
-                let labels = match self.peek()? {
-                    Token::LeftParen => self.labels()?,
-                    _ => Vec::new(),
-                };
+                let none = self.peek()? != &Token::LeftParen && self.begins_expr()?;
+                let labels = if none { Vec::new() } else { self.labels()? };
                 modifier.grouping = Some((left, labels));
             }
         }
@@ -434,10 +453,9 @@ impl<'a> Parser<'a> {
             _ => None,
         };
         while let Some(sides) = fill(self.peek()?) {
-            let again =
-                modifier.fill.iter().zip(sides).any(|(known, side)| known.is_some() && side);
-            if again {
-                return Err(self.unexpected("", ""));
+            // A side that is filled twice is not: the second word is a name.
+            if modifier.fill.iter().zip(sides).any(|(known, side)| known.is_some() && side) {
+                break;
             }
             self.take();
             let value = self.fill_value()?;
@@ -467,7 +485,7 @@ impl<'a> Parser<'a> {
         }
         match self.peek()? {
             Token::Number | Token::Duration => {
-                let value = self.number()?;
+                let Number { value, .. } = self.number()?;
                 Ok(if sign < 0.0 { -value } else { value })
             }
             _ => Err(self.unexpected(context, expected)),
@@ -524,16 +542,14 @@ impl<'a> Parser<'a> {
             }
             None => {
                 let seconds = self.signed_number("@", "timestamp")?;
-                let ms = (seconds * 1000.0).round();
-                // Sums of a time and some durations must not overflow.
-                if !seconds.is_finite() || ms.abs() >= (i64::MAX / 4) as f64 {
+                if seconds.is_nan() || seconds.abs() >= i64::MAX as f64 {
                     let message = format!(
                         "timestamp out of bounds for @ modifier: {}",
                         number::plain(seconds)
                     );
                     return Err(Fault::new(start, message));
                 }
-                At::Time(ms as i64)
+                At::Time((seconds * 1000.0).round() as i64)
             }
         };
         let modifiers = match &mut expr.kind {

@@ -6,7 +6,8 @@
 
 use std::ops::Range;
 
-use super::quote::{quoted, quoted_char};
+use super::letters::is_letter;
+use super::quote::{is_printed, quoted, quoted_char};
 
 /// What a token is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,10 +146,12 @@ enum State {
 }
 
 /// Reads tokens from a query.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Lexer<'a> {
     input: &'a str,
     pos: usize,
+    /// Where the token in hand begins.
+    start: usize,
     state: State,
     unquoted_utf8: bool,
     paren_depth: usize,
@@ -165,6 +168,7 @@ impl<'a> Lexer<'a> {
         Self {
             input,
             pos: 0,
+            start: 0,
             state: State::Statements,
             unquoted_utf8,
             paren_depth: 0,
@@ -186,7 +190,7 @@ impl<'a> Lexer<'a> {
             }
             break;
         }
-        let start = self.pos;
+        self.start = self.pos;
         let kind = match self.state {
             State::Ended => Kind::End,
             State::DurationExpression => self.in_duration(),
@@ -201,7 +205,7 @@ impl<'a> Lexer<'a> {
             }
             _ => self.pos,
         };
-        Token { kind, at: start..end }
+        Token { kind, at: self.start..end }
     }
 
     /// The text of a token.
@@ -238,7 +242,7 @@ impl<'a> Lexer<'a> {
     }
 
     fn is_name_start(&self, c: char) -> bool {
-        is_alpha(c) || (self.unquoted_utf8 && !c.is_ascii() && c.is_alphabetic())
+        is_alpha(c) || (self.unquoted_utf8 && !c.is_ascii() && is_letter(c))
     }
 
     fn is_name(&self, c: char) -> bool {
@@ -324,13 +328,19 @@ impl<'a> Lexer<'a> {
         }
     }
 
+    /// An error that is said to stand behind the text in hand.
+    fn error_behind(&mut self, message: &str) -> Kind {
+        self.start = self.pos;
+        error(message)
+    }
+
     fn right_paren(&mut self) -> Kind {
         match self.paren_depth.checked_sub(1) {
             Some(depth) => {
                 self.paren_depth = depth;
                 Kind::RightParen
             }
-            None => error("unexpected right parenthesis ')'"),
+            None => self.error_behind("unexpected right parenthesis ')'"),
         }
     }
 
@@ -347,9 +357,9 @@ impl<'a> Lexer<'a> {
                 Kind::RightBracket
             }
             ':' if !self.duration => {
-                error("unexpected colon before duration in duration expression")
+                self.error_behind("unexpected colon before duration in duration expression")
             }
-            ':' if self.colon => error("unexpected repeated colon in duration expression"),
+            ':' if self.colon => self.error_behind("unexpected repeated colon in duration expression"),
             ':' => {
                 self.colon = true;
                 Kind::Colon
@@ -458,17 +468,15 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Whether a parenthesis opens behind the token that was read last.
-    pub(super) fn before_paren(&self) -> bool {
-        let space = [' ', '\t', '\n', '\r'];
-        self.input[self.pos..].trim_start_matches(space).starts_with('(')
+    /// What the next token is, which is not read by that.
+    pub(super) fn ahead(&self) -> Kind {
+        self.clone().next().kind
     }
 
-    /// Whether one of `words` stands behind the token that was read last.
-    pub(super) fn before_word(&self, words: &[&str]) -> bool {
-        let rest = self.input[self.pos..].trim_start_matches([' ', '\t', '\n', '\r']);
-        let length = rest.find(|c| !self.is_name(c) && c != ':').unwrap_or(rest.len());
-        words.iter().any(|word| rest[..length].eq_ignore_ascii_case(word))
+    /// Whether a parenthesis opens behind the word in hand.
+    fn before_paren(&self) -> bool {
+        let space = [' ', '\t', '\n', '\r'];
+        self.input[self.pos..].trim_start_matches(space).starts_with('(')
     }
 
     fn number_or_duration(&mut self) -> Kind {
@@ -478,10 +486,6 @@ impl<'a> Lexer<'a> {
         }
         if self.scan_rest_of_duration() {
             return Kind::Duration;
-        }
-        // The character that cannot be is part of what is shown.
-        if self.peek().is_some_and(is_alphanumeric) {
-            self.bump();
         }
         let text = quoted(&self.input[start..self.pos]);
         error(&format!("bad number or duration syntax: {text}"))
@@ -500,7 +504,12 @@ impl<'a> Lexer<'a> {
             }
             self.accept("s");
         }
-        !self.peek().is_some_and(is_alphanumeric)
+        let ended = !self.peek().is_some_and(is_alphanumeric);
+        if !ended {
+            // The character that cannot be here is part of what errors show.
+            self.bump();
+        }
+        ended
     }
 
     /// Digits, with a dot, an exponent, underscores; or hexadecimal ones. False leaves the rest where
@@ -555,6 +564,7 @@ impl<'a> Lexer<'a> {
         loop {
             match self.bump() {
                 None | Some('\n') => return error("unterminated quoted string"),
+                Some(char::REPLACEMENT_CHARACTER) => return error(NO_UTF8),
                 Some('\\') => {
                     if let Err(message) = self.escape(quote) {
                         return Kind::Error(message);
@@ -570,6 +580,7 @@ impl<'a> Lexer<'a> {
         loop {
             match self.bump() {
                 None => return error("unterminated raw string"),
+                Some(char::REPLACEMENT_CHARACTER) => return error(NO_UTF8),
                 Some('`') => return Kind::Text,
                 Some(_) => {}
             }
@@ -613,7 +624,7 @@ impl<'a> Lexer<'a> {
 impl Token {
     /// How errors call it (`Item.desc`); `text` is its text.
     pub(super) fn described(&self, text: &str) -> String {
-        let shown = || match text.chars().count() {
+        let shown = || match text.len() {
             0..=10 => quoted(text),
             _ => format!("{}...", quoted(&text.chars().take(10).collect::<String>())),
         };
@@ -638,6 +649,9 @@ impl Token {
 const DIGITS: &str = "0123456789";
 const HEX_DIGITS: &str = "0123456789abcdefABCDEF";
 
+/// Go's decoder gives this character for what is no UTF-8, and it is told from that by nothing.
+const NO_UTF8: &str = "invalid UTF-8 rune";
+
 fn error(message: &str) -> Kind {
     Kind::Error(message.to_owned())
 }
@@ -652,5 +666,6 @@ fn is_alphanumeric(c: char) -> bool {
 
 /// As Go's `%#U`.
 fn code_point(c: char) -> String {
-    format!("U+{:04X} '{c}'", u32::from(c))
+    let shown = if is_printed(c) { format!(" '{c}'") } else { String::new() };
+    format!("U+{:04X}{shown}", u32::from(c))
 }

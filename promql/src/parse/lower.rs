@@ -7,7 +7,7 @@ use super::duration::Steps;
 use super::reference;
 use super::tree::{self, Kind, Modifiers, Node};
 use crate::ast::{
-    Aggregate, AggregateOp, Binary, BinaryOp, Call, Expr, Extended, Grouping, Many, Selector,
+    Aggregate, AggregateOp, At, Binary, BinaryOp, Call, Expr, Extended, Grouping, Many, Selector,
     Subquery, VectorMatching,
 };
 
@@ -65,7 +65,7 @@ impl Lowering {
 
     fn kind(&mut self, kind: Kind, place: usize) -> Result<Expr> {
         match kind {
-            Kind::Number(value) => Ok(Expr::Number(value)),
+            Kind::Number(number) => Ok(Expr::Number(number.value)),
             Kind::Text(text) => Ok(Expr::Text(text)),
             Kind::Selector(selector) => Ok(Expr::Instant(self.selector(selector, place)?)),
             Kind::Range(selector, range) => {
@@ -77,7 +77,7 @@ impl Lowering {
                 let range = self.ms(&range, false)?;
                 let step = step.map(|step| self.ms(&step, false)).transpose()?;
                 let offset = self.offset(&modifiers)?;
-                let at = modifiers.at;
+                let at = bounded(modifiers.at);
                 let expr = self.expr(expr)?;
                 Ok(Expr::Subquery(Box::new(Subquery { expr, range, step, offset, at })))
             }
@@ -104,7 +104,7 @@ impl Lowering {
             (false, false) => None,
         };
         let offset = self.offset(&selector.modifiers)?;
-        let (id, at) = (self.selectors, selector.modifiers.at);
+        let (id, at) = (self.selectors, bounded(selector.modifiers.at));
         self.selectors += 1;
         let totals_only = self.around == Around { totals: true, buckets: false };
         let matchers = matchers(selector)?;
@@ -194,6 +194,16 @@ impl Lowering {
     }
 }
 
+/// A time so far from all samples that nothing is there may come nearer: sums of it and some durations
+/// must not overflow.
+fn bounded(at: Option<At>) -> Option<At> {
+    const FAR: i64 = i64::MAX / 4;
+    match at {
+        Some(At::Time(ms)) => Some(At::Time(ms.clamp(-FAR, FAR))),
+        other => other,
+    }
+}
+
 /// Where a node begins, without its parentheses.
 fn inner_place(node: &Node) -> usize {
     match &node.kind {
@@ -204,11 +214,11 @@ fn inner_place(node: &Node) -> usize {
 
 /// All matchers of a selector, that of its name first.
 pub(super) fn matchers(selector: tree::Selector) -> Result<Vec<Matcher>> {
-    let mut matchers = Vec::with_capacity(selector.matchers.len() + 1);
+    let mut matchers = Vec::with_capacity(selector.conditions.len() + 1);
     if let Some(name) = selector.name {
         matchers.push(Matcher::new(METRIC_NAME, MatchOp::Equal, name)?);
     }
-    matchers.extend(selector.matchers);
+    matchers.extend(selector.conditions.into_iter().map(|condition| condition.matcher));
     Ok(matchers)
 }
 

@@ -35,6 +35,9 @@ pub(super) fn number(text: &str) -> Result<f64, String> {
 pub(super) fn duration(text: &str) -> Result<f64, String> {
     parse_duration(text).map(|ms| ms as f64 / 1_000.0).map_err(|error| match error {
         NoDuration::Syntax => format!("not a valid duration string: {text:?}"),
+        NoDuration::Unit { start, end } => {
+            format!("unknown unit {:?} in duration {text:?}", &text[start..end])
+        }
         NoDuration::TooLong => "duration out of range".to_owned(),
     })
 }
@@ -47,4 +50,30 @@ pub(super) fn plain(value: f64) -> String {
         f64::NEG_INFINITY => "-Inf".to_owned(),
         _ => format!("{value:.6}"),
     }
+}
+
+/// A duration in ms as Prometheus prints it (`model.Duration.String`): years and weeks only where they
+/// come out even.
+pub(super) fn milliseconds(ms: i64) -> String {
+    const UNITS: [(&str, u64, bool); 7] = [
+        ("y", 365 * 86_400_000, true),
+        ("w", 7 * 86_400_000, true),
+        ("d", 86_400_000, false),
+        ("h", 3_600_000, false),
+        ("m", 60_000, false),
+        ("s", 1_000, false),
+        ("ms", 1, false),
+    ];
+    if ms == 0 {
+        return "0s".to_owned();
+    }
+    let mut out = if ms < 0 { "-" } else { "" }.to_owned();
+    let mut rest = ms.unsigned_abs();
+    for (unit, length, even) in UNITS {
+        if rest >= length && !(even && rest % length != 0) {
+            out.push_str(&format!("{}{unit}", rest / length));
+            rest %= length;
+        }
+    }
+    out
 }

@@ -3,14 +3,21 @@
 use std::fmt::Write as _;
 use std::str::Chars;
 
+use crate::ast::Text;
+
 /// What Go says of a literal that makes no sense.
 const INVALID: &str = "invalid syntax";
 
 /// As Go's `%q` of a string.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
+pub(crate) fn quoted(text: impl AsRef<[u8]>) -> String {
+    let bytes = text.as_ref();
+    let mut out = String::with_capacity(bytes.len() + 2);
     out.push('"');
-    text.chars().for_each(|c| escaped(c, '"', &mut out));
+    for chunk in bytes.utf8_chunks() {
+        chunk.valid().chars().for_each(|c| escaped(c, '"', &mut out));
+        // A string takes text.
+        out.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
     out.push('"');
     out
 }
@@ -39,18 +46,28 @@ fn escaped(c: char, quote: char, out: &mut String) {
         }
         // A string takes text.
         _ if c < ' ' || c == '\x7f' => drop(write!(out, "\\x{:02x}", u32::from(c))),
-        _ if c.is_control() => drop(write!(out, "\\u{:04x}", u32::from(c))),
-        _ => out.push(c),
+        _ if is_printed(c) => out.push(c),
+        _ if c <= '\u{ffff}' => drop(write!(out, "\\u{:04x}", u32::from(c))),
+        _ => drop(write!(out, "\\U{:08x}", u32::from(c))),
     }
 }
 
-/// The value of a literal that the lexer has let pass. Escapes of bytes may make what is no UTF-8; label
-/// values are UTF-8 always, so that is an error.
-pub(super) fn unquoted(literal: &str) -> Result<String, &'static str> {
+/// As Go's `strconv.IsPrint`.
+pub(super) fn is_printed(c: char) -> bool {
+    // Rust's escapes differ for marks alone, and not for those behind a letter.
+    c.is_ascii_graphic() || c == ' ' || {
+        let mut text = String::from("a");
+        text.push(c);
+        text.escape_debug().count() == 2
+    }
+}
+
+/// The value of a literal that the lexer has let pass.
+pub(super) fn unquoted(literal: &str) -> Result<Text, &'static str> {
     let quote = literal.chars().next().ok_or(INVALID)?;
     let body = literal.get(1..literal.len().saturating_sub(1)).ok_or(INVALID)?;
     if quote == '`' {
-        return Ok(body.to_owned());
+        return Ok(Text::from(body));
     }
     let mut bytes = Vec::with_capacity(body.len());
     let mut rest = body.chars();
@@ -77,7 +94,7 @@ pub(super) fn unquoted(literal: &str) -> Result<String, &'static str> {
             other => bytes.extend(other.encode_utf8(&mut [0; 4]).bytes()),
         }
     }
-    String::from_utf8(bytes).map_err(|_| INVALID)
+    Ok(Text::new(bytes))
 }
 
 /// More digits behind `first`.

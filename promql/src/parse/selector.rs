@@ -2,32 +2,35 @@
 
 use engine::model::{METRIC_NAME, MatchOp, Matcher};
 
+use crate::ast::Text;
+
 use super::check::Fault;
 use super::grammar::{Parsed, Parser};
 use super::lexer::Kind as Token;
 use super::quote::quoted;
+use super::tree::Condition;
 
 const CONTEXT: &str = "label matching";
 
 impl Parser<'_> {
-    /// The matchers in braces.
-    pub(super) fn matchers(&mut self) -> Parsed<Vec<Matcher>> {
+    /// The conditions in braces.
+    pub(super) fn conditions(&mut self) -> Parsed<Vec<Condition>> {
         self.take();
-        let mut matchers = Vec::new();
+        let mut conditions = Vec::new();
         while !self.takes(&Token::RightBrace)? {
-            matchers.push(self.matcher()?);
+            conditions.push(self.condition()?);
             if self.takes(&Token::RightBrace)? {
                 break;
             }
             self.expect(&Token::Comma, CONTEXT, "\",\" or \"}\"")?;
         }
-        Ok(matchers)
+        Ok(conditions)
     }
 
-    fn matcher(&mut self) -> Parsed<Matcher> {
+    fn condition(&mut self) -> Parsed<Condition> {
         let start = self.at();
         let (name, is_quoted) = match self.peek()? {
-            Token::Identifier => (self.take().to_owned(), false),
+            Token::Identifier => (Text::from(self.take()), false),
             Token::Text => (self.text()?, true),
             _ => return Err(self.unexpected(CONTEXT, "identifier or \"}\"")),
         };
@@ -37,14 +40,16 @@ impl Parser<'_> {
             Token::Matches => MatchOp::Regex,
             Token::NotMatches => MatchOp::NotRegex,
             // A string by itself is the name of the metric.
-            _ if is_quoted => return matcher(start, METRIC_NAME, MatchOp::Equal, name),
+            _ if is_quoted => {
+                return condition(start, Text::from(METRIC_NAME), MatchOp::Equal, name);
+            }
             _ => return Err(self.unexpected(CONTEXT, "label matching operator")),
         };
         self.take();
         match self.peek()? {
             Token::Text => {
                 let value = self.text()?;
-                matcher(start, &name, op, value)
+                condition(start, name, op, value)
             }
             _ => Err(self.unexpected(CONTEXT, "string")),
         }
@@ -58,7 +63,17 @@ impl Parser<'_> {
         while !self.takes(&Token::RightParen)? {
             let start = self.at();
             let label = match self.peek()? {
-                Token::Text => self.text()?,
+                Token::Text => {
+                    let label = self.text()?;
+                    match label.as_str() {
+                        Some(name) if !name.is_empty() => name.to_owned(),
+                        _ => return Err(no_label(start, &label)),
+                    }
+                }
+                // A colon asks for quotes where everything else does without.
+                Token::MetricIdentifier if self.features().unquoted_utf8_names => {
+                    return Err(no_label(start, self.take()));
+                }
                 Token::Identifier
                 | Token::MetricIdentifier
                 | Token::Aggregate(_)
@@ -66,11 +81,6 @@ impl Parser<'_> {
                 | Token::Operator("and" | "or" | "unless" | "atan2") => self.take().to_owned(),
                 _ => return Err(self.unexpected(CONTEXT, "label")),
             };
-            if label.is_empty() {
-                let label = quoted(&label);
-                let message = format!("invalid label name for grouping: {label}");
-                return Err(Fault::new(start, message));
-            }
             labels.push(label);
             if self.takes(&Token::RightParen)? {
                 break;
@@ -81,6 +91,26 @@ impl Parser<'_> {
     }
 }
 
-fn matcher(start: usize, name: &str, op: MatchOp, value: String) -> Parsed<Matcher> {
-    Matcher::new(name, op, value).map_err(|error| Fault::new(start, error.message()))
+fn no_label(start: usize, label: impl AsRef<[u8]>) -> Fault {
+    Fault::new(start, format!("invalid label name for grouping: {}", quoted(label)))
+}
+
+/// No label has a value or a name that is no UTF-8.
+const NO_VALUE: &str = r"[^\x00-\x{10FFFF}]";
+
+fn condition(start: usize, name: Text, op: MatchOp, value: Text) -> Parsed<Condition> {
+    let fault = |message: &str| Fault::new(start, message);
+    let matcher = match (value.as_str(), op) {
+        (Some(value), _) => Matcher::new(name.shown(), op, value),
+        (None, MatchOp::Equal) => Matcher::new(name.shown(), MatchOp::Regex, NO_VALUE),
+        (None, MatchOp::NotEqual) => Matcher::new(name.shown(), MatchOp::NotRegex, NO_VALUE),
+        (None, MatchOp::Regex | MatchOp::NotRegex) => {
+            let valid = value.as_ref().utf8_chunks().next().map_or(0, |chunk| chunk.valid().len());
+            let rest = Text::new(&value.as_ref()[valid..]);
+            let message = format!("error parsing regexp: invalid UTF-8: `{}`", rest.shown());
+            return Err(fault(&message));
+        }
+    };
+    let matcher = matcher.map_err(|error| fault(error.message()))?;
+    Ok(Condition { name, op, value, matcher })
 }

@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use engine::model::Matcher;
+use engine::model::{MatchOp, Matcher};
 
 use super::functions::Signature;
-use crate::ast::{At, ValueType};
+use crate::ast::{At, Text, ValueType};
 
 /// Bytes of the query.
 pub(super) type Span = Range<usize>;
@@ -23,9 +23,8 @@ pub(super) struct Node {
 /// What a part of a query is.
 #[derive(Debug, Clone)]
 pub(super) enum Kind {
-    /// In seconds, if it is written as a duration.
-    Number(f64),
-    Text(String),
+    Number(Number),
+    Text(Text),
     Selector(Selector),
     /// A selector and what is in the brackets behind it.
     Range(Selector, Duration),
@@ -38,13 +37,32 @@ pub(super) enum Kind {
     Call(Call),
 }
 
+/// A number.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Number {
+    /// In seconds, if it is a duration.
+    pub(super) value: f64,
+    /// Whether it is written as a duration.
+    pub(super) is_duration: bool,
+}
+
+/// A condition in braces.
+#[derive(Debug, Clone)]
+pub(super) struct Condition {
+    /// As it is written: name, operator and value.
+    pub(super) name: Text,
+    pub(super) op: MatchOp,
+    pub(super) value: Text,
+    pub(super) matcher: Matcher,
+}
+
 /// A vector selector.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Selector {
     /// The name before the braces.
     pub(super) name: Option<String>,
     /// What is in the braces.
-    pub(super) matchers: Vec<Matcher>,
+    pub(super) conditions: Vec<Condition>,
     pub(super) modifiers: Modifiers,
     pub(super) anchored: bool,
     pub(super) smoothed: bool,
@@ -74,16 +92,19 @@ pub(super) struct Duration {
     pub(super) span: Span,
     /// As in [`Node::depth`].
     pub(super) depth: usize,
+    /// Whether it stands in parentheses.
+    pub(super) wrapped: bool,
     pub(super) kind: DurationKind,
 }
 
 #[derive(Debug, Clone)]
 pub(super) enum DurationKind {
-    /// In seconds.
-    Number(f64),
+    Number(Number),
     Step,
     Range,
-    Negate(Box<Duration>),
+    /// Whether it is a minus, and what is behind. A plus stands before numbers in parentheses and before
+    /// some calls.
+    Unary(bool, Box<Duration>),
     /// An operator, `max_of` or `min_of`.
     Binary(&'static str, Box<Duration>, Box<Duration>),
 }

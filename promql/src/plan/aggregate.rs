@@ -9,7 +9,7 @@ use engine::{Error, ErrorKind, Result};
 
 use super::names::Unnamed;
 use super::{Counted, Node, PendingValues, Planner, SeriesSet, ValuesOf};
-use crate::ast::{Aggregate, AggregateOp, Expr};
+use crate::ast::{Aggregate, AggregateOp, Expr, Text};
 use crate::exec::aggregate::{AggregateGroups, aggregate};
 use crate::exec::grid::Grid;
 use crate::exec::limit::{limit_ratio, limitk};
@@ -17,6 +17,7 @@ use crate::exec::notes::Notes;
 use crate::exec::ordered_aggregate::{CountedValues, Groups, count_values, quantile, topk};
 use crate::exec::share::ShareExec;
 use crate::functions::aggregate::AggregateFunction;
+use crate::parse::quoted;
 
 fn groups(grouping: Grouping, notes: Arc<Notes>) -> (Arc<Groups>, Vec<Labels>) {
     let count = grouping.labels.len() as u32;
@@ -102,11 +103,11 @@ impl Planner<'_> {
 
     /// The series of `count_values` are made of values, so it is executed before anything above it
     /// can be planned: the first attempt leaves it [pending](PendingValues), a later one finds it done.
-    fn count_values(&mut self, node: &Aggregate, label: &str, grid: Grid) -> Result<Node> {
-        if label.is_empty() {
-            let text = format!("invalid label name {label:?}");
+    fn count_values(&mut self, node: &Aggregate, label: &Text, grid: Grid) -> Result<Node> {
+        let Some(label) = label.as_str().filter(|label| !label.is_empty()) else {
+            let text = format!("invalid label name {}", quoted(label));
             return Err(Error::new(ErrorKind::Execution, text));
-        }
+        };
         let key = std::ptr::from_ref(node) as usize;
         if let Some(Counted { share, series, annotations }) = self.counted.get(&key) {
             let (plan, series): (Arc<dyn ExecutionPlan>, _) =

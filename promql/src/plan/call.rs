@@ -1,5 +1,6 @@
 //! Functions of instant vectors and scalars.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use datafusion::physical_plan::ExecutionPlan;
@@ -135,7 +136,7 @@ impl Planner<'_> {
         grid: Grid,
         descending: bool,
     ) -> Result<Node> {
-        let names: Vec<&str> =
+        let names: Vec<Cow<'_, str>> =
             (1..call.args.len()).map(|at| text(call, at)).collect::<Result<_>>()?;
         let node = self.plan(vector, grid)?;
         if self.spans {

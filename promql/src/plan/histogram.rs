@@ -61,7 +61,7 @@ impl Planner<'_> {
             places.resize(quantiles.len(), place);
         }
         let function = HistogramFunction::Quantiles(quantiles);
-        let label = Some((label, values.as_slice()));
+        let label = Some((&*label, values.as_slice()));
         self.histograms(function, (input, call.places[0]), &places, label, sides)
     }
 

@@ -97,5 +97,8 @@ func (j *judge) ask(path, query string) json.RawMessage {
 	request := httptest.NewRequest("GET", path+"?query="+url.QueryEscape(query), nil)
 	answer := httptest.NewRecorder()
 	j.router.ServeHTTP(answer, request)
+	if answer.Code != http.StatusOK {
+		return nil // Of a NaN or an infinity it cannot make JSON.
+	}
 	return answer.Body.Bytes()
 }
