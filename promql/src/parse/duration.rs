@@ -219,11 +219,11 @@ impl Parser<'_> {
     /// A plus before anything but a number in parentheses says nothing.
     fn signed(&self, start: usize, minus: bool, inner: Duration) -> Parsed<Duration> {
         match inner.kind {
-            _ if !minus => Ok(inner),
             DurationKind::Number(number) => {
-                let negated = Number { value: -number.value, ..number };
-                self.made(start, 0, DurationKind::Number(negated))
+                let value = if minus { -number.value } else { number.value };
+                self.made(start, 0, DurationKind::Number(Number { value, ..number }))
             }
+            _ if !minus => Ok(inner),
             _ => self.made(start, inner.depth, DurationKind::Unary(true, Box::new(inner))),
         }
     }

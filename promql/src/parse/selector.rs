@@ -6,7 +6,7 @@ use crate::ast::Text;
 
 use super::check::Fault;
 use super::grammar::{Parsed, Parser};
-use super::lexer::Kind as Token;
+use super::lexer::{Kind as Token, Word};
 use super::quote::quoted;
 use super::tree::Condition;
 
@@ -77,7 +77,26 @@ impl Parser<'_> {
                 Token::Identifier
                 | Token::MetricIdentifier
                 | Token::Aggregate(_)
-                | Token::Word(_)
+                | Token::Word(
+                    Word::Bool
+                    | Word::By
+                    | Word::GroupLeft
+                    | Word::GroupRight
+                    | Word::Fill
+                    | Word::FillLeft
+                    | Word::FillRight
+                    | Word::Ignoring
+                    | Word::Offset
+                    | Word::Smoothed
+                    | Word::Anchored
+                    | Word::On
+                    | Word::Start
+                    | Word::End
+                    | Word::Step
+                    | Word::Range
+                    | Word::MaxOf
+                    | Word::MinOf,
+                )
                 | Token::Operator("and" | "or" | "unless" | "atan2") => self.take().to_owned(),
                 _ => return Err(self.unexpected(CONTEXT, "label")),
             };
@@ -104,13 +123,28 @@ fn condition(start: usize, name: Text, op: MatchOp, value: Text) -> Parsed<Condi
         (Some(value), _) => Matcher::new(name.shown(), op, value),
         (None, MatchOp::Equal) => Matcher::new(name.shown(), MatchOp::Regex, NO_VALUE),
         (None, MatchOp::NotEqual) => Matcher::new(name.shown(), MatchOp::NotRegex, NO_VALUE),
-        (None, MatchOp::Regex | MatchOp::NotRegex) => {
-            let valid = value.as_ref().utf8_chunks().next().map_or(0, |chunk| chunk.valid().len());
-            let rest = Text::new(&value.as_ref()[valid..]);
-            let message = format!("error parsing regexp: invalid UTF-8: `{}`", rest.shown());
-            return Err(fault(&message));
-        }
+        (None, MatchOp::Regex | MatchOp::NotRegex) => match literals(value.as_ref()) {
+            Some(pattern) => Matcher::new(name.shown(), op, pattern),
+            None => {
+                let valid = value.as_ref().utf8_chunks().next();
+                let valid = valid.map_or(0, |chunk| chunk.valid().len());
+                let rest = Text::new(&value.as_ref()[valid..]);
+                let message = format!("error parsing regexp: invalid UTF-8: `{}`", rest.shown());
+                return Err(fault(&message));
+            }
+        },
     };
     let matcher = matcher.map_err(|error| fault(error.message()))?;
     Ok(Condition { name, op, value, matcher })
+}
+
+/// A pattern that is nothing but literals, one of which is no UTF-8: Prometheus does not parse such a one
+/// (`optimizeAlternatingLiterals` in model/labels/regexp.go). What is no UTF-8 matches nothing.
+fn literals(pattern: &[u8]) -> Option<String> {
+    if pattern.iter().any(|byte| br"\.+*?()[]{}^$".contains(byte)) {
+        return None;
+    }
+    let literal = |bytes| std::str::from_utf8(bytes).unwrap_or(NO_VALUE);
+    let all: Vec<&str> = pattern.split(|&byte| byte == b'|').map(literal).collect();
+    Some(all.join("|"))
 }
