@@ -123,8 +123,8 @@ async fn a_flag_without_effect_is_told_once() {
         "--enable-auto-gomemlimit",
         "--auto-gomemlimit.ratio=0.8",
         "--query.promql-engine=thanos",
-        "--enable-feature=a",
-        "--enable-feature=b",
+        "--query.mode=local",
+        "--query.mode=distributed",
         "--no-query.disable-fallback",
     ];
     let log = log_of(&flags).await;
@@ -141,11 +141,26 @@ async fn a_flag_without_effect_is_told_once() {
     let expected = [
         "--auto-gomemlimit.ratio",
         "--enable-auto-gomemlimit",
-        "--enable-feature",
         "--query.disable-fallback",
+        "--query.mode",
         "--query.promql-engine",
     ];
     assert_eq!(sorted, expected);
     let log = log_of(&["--log.level=error", "--enable-auto-gomemlimit"]).await;
     assert!(log.is_empty(), "{log:?}");
+}
+
+#[tokio::test]
+async fn a_feature_that_is_none_is_told() {
+    let log = log_of(&["--enable-feature=promql-experimental-functions,promql-duration-expr,x"]).await;
+    let told: Vec<(&str, &str)> = log
+        .iter()
+        .filter(|line| line["level"] == "warn" && line["option"].is_string())
+        .map(|line| (line["msg"].as_str().unwrap_or(""), line["option"].as_str().unwrap_or("")))
+        .collect();
+    let permanent =
+        "This option for --enable-feature is now permanently enabled and therefore a no-op.";
+    let expected =
+        [(permanent, "promql-duration-expr"), ("Unknown option for --enable-feature", "x")];
+    assert_eq!(told, expected);
 }

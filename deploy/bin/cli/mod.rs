@@ -5,6 +5,7 @@
 
 pub(crate) mod duration;
 pub(crate) mod endpoints;
+pub(crate) mod features;
 pub(crate) mod flags;
 pub(crate) mod limits;
 pub(crate) mod logging;

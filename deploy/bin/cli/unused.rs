@@ -65,7 +65,6 @@ const QUERY: &[Flag] = &[
     value("query.mode", ONE_ENGINE),
     switch("query.disable-fallback", ONE_ENGINE),
     value("query.max-concurrent-select", "all selectors of a query are resolved at once"),
-    value("enable-feature", "features need no flag"),
     value("web.prefix-header", "all links of the page are relative"),
     value("query.telemetry.request-duration-seconds-quantiles", "durations are one histogram"),
     value("query.telemetry.request-samples-quantiles", "durations are one histogram"),

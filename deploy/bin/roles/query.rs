@@ -22,7 +22,7 @@ use flight::query_api::QueryService;
 use flight::storeapi::client::{Budget, ClientSettings};
 use flight::storeapi::server::{InfoSettings, StoreSettings};
 use prometheus_client::registry::Registry;
-use promql::Engine;
+use promql::{Engine, EngineSettings};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +31,7 @@ use super::serving::{Listeners, Served, end_on_signals, store_services};
 use super::threads::{self, Threads};
 use crate::cli::duration;
 use crate::cli::endpoints::EndpointArgs;
+use crate::cli::features::FeatureArgs;
 use crate::cli::limits::LimitArgs;
 use crate::cli::objstore::ObjstoreArgs;
 use crate::cli::server::ServerArgs;
@@ -105,6 +106,8 @@ pub(crate) struct QuerierArgs {
     metadata_default_range: Duration,
     #[command(flatten)]
     limits: LimitArgs,
+    #[command(flatten)]
+    features: FeatureArgs,
     /// Most series that a selector or a StoreAPI request may match; 0 is 500,000 for a selector.
     #[arg(long = "store.limits.request-series", default_value = "0")]
     series_limit: usize,
@@ -313,7 +316,10 @@ impl Parts {
         let grpc_metrics = GrpcMetrics::new(&mut registry);
         let querier = Querier::new(
             settings,
-            Engine::new(args.limits.engine()),
+            Engine::new(EngineSettings {
+                features: args.features.features(),
+                ..args.limits.engine()
+            }),
             source,
             readiness.clone(),
             runtime,

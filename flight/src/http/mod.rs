@@ -42,6 +42,7 @@ mod selector;
 pub mod server;
 pub mod settings;
 mod status;
+mod syntax;
 mod time;
 
 pub use active::ActiveQueries;

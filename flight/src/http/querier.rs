@@ -22,7 +22,7 @@ use super::gate::Gate;
 use super::instrument::{Instrument, RequestMetrics, measure};
 use super::readiness::Readiness;
 use super::settings::Settings;
-use super::{fanned, metadata, query, status};
+use super::{fanned, metadata, query, status, syntax};
 use crate::endpoints::Endpoints;
 use crate::ui;
 
@@ -101,6 +101,9 @@ pub fn router(querier: Arc<Querier>, registry: Arc<Registry>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&querier), refuse_before_ready));
     let api = data
         .merge(route("/stores", "stores", get(fanned::stores)))
+        .merge(route("/format_query", "format_query", get(syntax::format).post(syntax::format)))
+        .merge(route("/parse_query", "parse_query", get(syntax::parse).post(syntax::parse)))
+        .merge(route("/features", "features", get(syntax::features)))
         .merge(route("/status/flags", "status_flags", get(status::flags)))
         .merge(route("/status/runtimeinfo", "status_runtime", get(status::runtime_info)))
         .merge(route("/status/buildinfo", "status_build", get(status::build_info)))

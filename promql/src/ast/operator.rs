@@ -68,6 +68,11 @@ impl BinaryOp {
         BINARY.iter().find(|(known, _)| *known == symbol).map(|&(_, op)| op)
     }
 
+    /// How all of them are written.
+    pub fn symbols() -> impl Iterator<Item = &'static str> {
+        BINARY.iter().map(|&(symbol, _)| symbol)
+    }
+
     /// How it is written.
     pub fn symbol(self) -> &'static str {
         BINARY.iter().find(|&&(_, op)| op == self).map_or("", |&(symbol, _)| symbol)

@@ -80,6 +80,11 @@ impl Engine {
         self.memory.reserved()
     }
 
+    /// What queries may use of the language.
+    pub fn features(&self) -> Features {
+        self.settings.features
+    }
+
     /// Evaluates `request` over `source`. Dropping the future cancels the query.
     ///
     /// # Errors

@@ -194,7 +194,7 @@ impl Parser<'_> {
             }
             Token::LeftParen => {
                 self.take();
-                let inner = self.deeper(|parser| parser.duration(0, context, expected))?;
+                let mut inner = self.deeper(|parser| parser.duration(0, context, expected))?;
                 self.expect(&Token::RightParen, context, expected)?;
                 // In parentheses a number is an expression: it is no literal any more.
                 if let DurationKind::Number(_) = inner.kind {

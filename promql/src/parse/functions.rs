@@ -246,6 +246,11 @@ const GROUPS: &[Group] = &[
     },
 ];
 
+/// All functions, and whether they are experimental.
+pub(super) fn all() -> impl Iterator<Item = (&'static str, bool)> {
+    GROUPS.iter().flat_map(|group| group.names.iter().map(|&name| (name, group.experimental)))
+}
+
 /// The function called `name`.
 pub(super) fn signature(name: &str) -> Option<Signature> {
     GROUPS.iter().find_map(|group| {

@@ -69,7 +69,7 @@ pub(super) enum Word {
 const WORD_OPERATORS: [&str; 4] = ["and", "or", "unless", "atan2"];
 
 /// All aggregations.
-const AGGREGATIONS: [&str; 14] = [
+pub(super) const AGGREGATIONS: [&str; 14] = [
     "sum",
     "avg",
     "count",
@@ -107,6 +107,11 @@ const WORDS: [(&str, Word); 19] = [
     ("max_of", Word::MaxOf),
     ("min_of", Word::MinOf),
 ];
+
+/// The words that modify an operation or a selector.
+pub(super) fn keywords() -> impl Iterator<Item = &'static str> {
+    WORDS.iter().filter(|(_, word)| word.is_keyword()).map(|&(text, _)| text)
+}
 
 impl Word {
     fn from_text(lower: &str) -> Option<Self> {

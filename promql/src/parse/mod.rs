@@ -12,6 +12,7 @@
 
 mod check;
 mod duration;
+mod features;
 mod functions;
 mod grammar;
 mod json;
@@ -33,30 +34,14 @@ use engine::{Error, Result};
 
 use crate::ast::Expr;
 
+pub use features::{Features, Listed};
+
 pub(crate) use check::position;
 pub(crate) use duration::Steps;
 pub(crate) use quote::quoted;
 
 /// Longest query in bytes.
 const MAX_LENGTH: usize = 64 * 1024;
-
-/// What a query may use.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Features {
-    /// Experimental functions and aggregations (`--enable-feature=promql-experimental-functions`).
-    pub experimental_functions: bool,
-    /// `fill`, `fill_left` and `fill_right` (`--enable-feature=promql-binop-fill-modifiers`).
-    pub fill_modifiers: bool,
-    /// Letters of any script and dots in names without quotes.
-    pub unquoted_utf8_names: bool,
-    /// Names are removed at the end of the query, not by each function
-    /// (`promql-delayed-name-removal`).
-    pub delayed_name_removal: bool,
-    /// Types come from the label `__type__`, not from names (`type-and-unit-labels`).
-    pub type_and_unit_labels: bool,
-    /// Start timestamps say when counters began anew (`use-start-timestamps`).
-    pub use_start_timestamps: bool,
-}
 
 /// The matchers of a series selector by itself, such as `up{job="node"}`.
 ///
