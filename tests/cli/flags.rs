@@ -152,7 +152,8 @@ async fn a_flag_without_effect_is_told_once() {
 
 #[tokio::test]
 async fn a_feature_that_is_none_is_told() {
-    let log = log_of(&["--enable-feature=promql-experimental-functions,promql-duration-expr,x"]).await;
+    let log =
+        log_of(&["--enable-feature=promql-experimental-functions,promql-duration-expr,x"]).await;
     let told: Vec<(&str, &str)> = log
         .iter()
         .filter(|line| line["level"] == "warn" && line["option"].is_string())

@@ -46,7 +46,11 @@ pub fn parse_duration(text: &str) -> Result<u64, NoDuration> {
         let at = units.iter().position(of).ok_or_else(|| {
             let start = text.len() - rest.len();
             let known = letters == 0 || UNITS.iter().any(of);
-            if known { NoDuration::Syntax } else { NoDuration::Unit { start, end: start + letters } }
+            if known {
+                NoDuration::Syntax
+            } else {
+                NoDuration::Unit { start, end: start + letters }
+            }
         })?;
         total = number
             .checked_mul(units[at].1)

@@ -81,7 +81,8 @@ fn selector(kind: &str, found: &Selector) -> Value {
         json!({"name": name, "value": value, "type": operator(condition.op)})
     });
     // A name before the braces is the last condition.
-    let name = found.name.iter().map(|name| json!({"name": METRIC_NAME, "value": name, "type": "="}));
+    let name =
+        found.name.iter().map(|name| json!({"name": METRIC_NAME, "value": name, "type": "="}));
     with_modifiers(
         json!({
             "type": kind,

@@ -5,14 +5,13 @@ use std::sync::LazyLock;
 use regex_syntax::hir::{Class, HirKind};
 
 /// The first and last of each run of letters, in order.
-static LETTERS: LazyLock<Vec<(char, char)>> = LazyLock::new(|| {
-    match regex_syntax::parse(r"\p{L}").map(regex_syntax::hir::Hir::into_kind) {
+static LETTERS: LazyLock<Vec<(char, char)>> =
+    LazyLock::new(|| match regex_syntax::parse(r"\p{L}").map(regex_syntax::hir::Hir::into_kind) {
         Ok(HirKind::Class(Class::Unicode(class))) => {
             class.iter().map(|run| (run.start(), run.end())).collect()
         }
         _ => Vec::new(),
-    }
-});
+    });
 
 /// Whether `c` is a letter.
 pub(super) fn is_letter(c: char) -> bool {

@@ -364,7 +364,9 @@ impl<'a> Lexer<'a> {
             ':' if !self.duration => {
                 self.error_behind("unexpected colon before duration in duration expression")
             }
-            ':' if self.colon => self.error_behind("unexpected repeated colon in duration expression"),
+            ':' if self.colon => {
+                self.error_behind("unexpected repeated colon in duration expression")
+            }
             ':' => {
                 self.colon = true;
                 Kind::Colon

@@ -29,10 +29,14 @@ impl Printer {
             Kind::Number(number) => literal(*number),
             Kind::Text(text) => quoted(text),
             Kind::Selector(selector) => {
-                self.series(selector) + &at(&selector.modifiers) + edges(selector) + &offset(&selector.modifiers)
+                self.series(selector)
+                    + &at(&selector.modifiers)
+                    + edges(selector)
+                    + &offset(&selector.modifiers)
             }
             Kind::Range(selector, range) => {
-                let (series, range, edges) = (self.series(selector), duration(range), edges(selector));
+                let (series, range, edges) =
+                    (self.series(selector), duration(range), edges(selector));
                 format!("{series}[{range}]{edges}{}", at_offset(&selector.modifiers))
             }
             Kind::Subquery(subquery) => self.node(&subquery.expr) + &subquery_suffix(subquery),
@@ -130,11 +134,11 @@ impl Printer {
     /// Whether `label` needs no quotes.
     fn is_name(self, label: &str) -> bool {
         let starts = |c: char| {
-            c == '_' || c.is_ascii_alphabetic() || (self.unquoted_utf8 && !c.is_ascii() && is_letter(c))
+            c == '_'
+                || c.is_ascii_alphabetic()
+                || (self.unquoted_utf8 && !c.is_ascii() && is_letter(c))
         };
-        let goes_on = |c: char| {
-            starts(c) || c.is_ascii_digit() || (self.unquoted_utf8 && c == '.')
-        };
+        let goes_on = |c: char| starts(c) || c.is_ascii_digit() || (self.unquoted_utf8 && c == '.');
         label.starts_with(starts) && label.chars().all(goes_on)
     }
 }

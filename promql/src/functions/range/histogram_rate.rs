@@ -15,14 +15,27 @@ pub(super) struct Points<'a> {
     pub(super) histograms: &'a [Arc<FloatHistogram>],
     /// Start timestamps, or empty.
     pub(super) start_ts: &'a [i64],
+    /// Of a counter: whether each [fell](falls) from the one before; not looked at for the first.
+    pub(super) fell: &'a [bool],
 }
 
 impl Points<'_> {
-    /// Whether the counter began anew with point `at` by its start timestamp.
+    /// Whether the counter began anew with point `at`, by its start timestamp or its buckets.
     fn begins(&self, at: usize) -> bool {
-        self.start_ts.len() > at
-            && is_reset((self.start_ts[at - 1], self.ts[at - 1]), (self.start_ts[at], self.ts[at]))
+        let started = self.start_ts.len() > at
+            && is_reset((self.start_ts[at - 1], self.ts[at - 1]), (self.start_ts[at], self.ts[at]));
+        started || self.fell[at]
     }
+}
+
+/// Whether each histogram of a series shows that the counter began anew after the one before: found once a
+/// series, because windows overlap.
+pub(super) fn falls(histograms: &[Arc<FloatHistogram>]) -> Vec<bool> {
+    let mut falls = vec![false; histograms.len()];
+    for (fell, pair) in falls.iter_mut().skip(1).zip(histograms.windows(2)) {
+        *fell = pair[1].detect_reset(&pair[0]);
+    }
+    falls
 }
 
 /// The last histogram less the first, for a counter with what was lost in resets between: a gauge,
@@ -65,11 +78,8 @@ fn compatible_change(
         remarks.add(Remark::NotCounter);
     }
     // If the counter began anew after the first histogram, its buckets do not matter.
-    let mut before = Arc::clone(first);
-    let second = &histograms[1];
-    if counter && (points.begins(1) || second.detect_reset(first)) {
-        before = Arc::new(FloatHistogram::empty_like(second));
-    }
+    let empty = (counter && points.begins(1)).then(|| FloatHistogram::empty_like(&histograms[1]));
+    let before = empty.as_ref().unwrap_or(first);
     let custom = before.uses_custom_buckets();
     if last.uses_custom_buckets() != custom {
         return Err(Mixed::Ends);
@@ -87,24 +97,24 @@ fn compatible_change(
         }
     }
     let mut change = last.copy_to_schema(schema).map_err(|_| Mixed::Between)?;
-    let merged = change.sub(&before).map_err(|_| Mixed::Between)?;
+    let merged = change.sub(before).map_err(|_| Mixed::Between)?;
     if merged.bounds_reconciled {
         remarks.add(Remark::ReconciledSub);
     }
     if counter {
-        for (at, histogram) in histograms.iter().enumerate().skip(1) {
+        for at in 1..histograms.len() {
             if points.start_ts.len() > at
                 && overlaps((points.start_ts[at - 1], points.ts[at - 1]), points.start_ts[at])
             {
                 remarks.add(Remark::StartOverlap);
             }
-            if points.begins(at) || histogram.detect_reset(&before) {
-                let merged = change.add(&before).map_err(|_| Mixed::Between)?;
+            // The first, if the counter began anew after it, was never taken off.
+            if at > 1 && points.begins(at) {
+                let merged = change.add(&histograms[at - 1]).map_err(|_| Mixed::Between)?;
                 if merged.bounds_reconciled {
                     remarks.add(Remark::ReconciledAdd);
                 }
             }
-            before = Arc::clone(histogram);
         }
     } else if !is_gauge(first) || !is_gauge(last) {
         remarks.add(Remark::NotGauge);

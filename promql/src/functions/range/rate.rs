@@ -59,6 +59,7 @@ impl<const COUNTER: bool, const PER_SECOND: bool> Kernel for Extrapolated<COUNTE
         slots: &mut Slots<'_>,
         remarks: &mut Remarks,
     ) {
+        let fell = if COUNTER { histogram_rate::falls(samples.histograms) } else { Vec::new() };
         mixed::each_window(samples, windows, |k, floats, histograms| {
             slots.set(k, None);
             let of_floats = match (floats.is_empty(), histograms.is_empty()) {
@@ -91,7 +92,8 @@ impl<const COUNTER: bool, const PER_SECOND: bool> Kernel for Extrapolated<COUNTE
                 slots.set(k, value);
                 return;
             }
-            let points = Points { ts, histograms: &samples.histograms[histograms], start_ts };
+            let fell = fell.get(histograms.clone()).unwrap_or_default();
+            let points = Points { ts, histograms: &samples.histograms[histograms], start_ts, fell };
             let first = &points.histograms[0];
             let change = match ts.len() {
                 1 => None,
