@@ -13,7 +13,7 @@
 //! | [`stoa`] | run batches between Stoa nodes |
 
 #![allow(missing_docs, reason = "generated; the schemas have the comments")]
-#![allow(clippy::all, reason = "generated")]
+#![allow(clippy::all, clippy::allow_attributes_without_reason, reason = "generated")]
 
 /// StoreAPI and its sisters.
 pub mod thanos {
