@@ -10,6 +10,7 @@ mod compare;
 mod differential;
 mod explain;
 mod fuzz;
+mod parsing;
 pub(crate) mod prometheus;
 mod promqltest;
 mod queries;

@@ -31,10 +31,17 @@ type parsed struct {
 }
 
 // parse reads the queries on stdin (a JSON object a line; enabled turns all features of the parser on)
-// and prints what Prometheus' parser makes of each, and its HTTP API.
+// and prints what Prometheus' parser makes of each, and its HTTP API. With -features it prints the
+// features that parser and engine register instead, with -enabled as they are when all are on.
 func parse(args []string) error {
-	if err := flag.NewFlagSet("parse", flag.ContinueOnError).Parse(args); err != nil {
+	flags := flag.NewFlagSet("parse", flag.ContinueOnError)
+	listed := flags.Bool("features", false, "print the features")
+	enabled := flags.Bool("enabled", false, "all features of the parser are on")
+	if err := flags.Parse(args); err != nil {
 		return err
+	}
+	if *listed {
+		return json.NewEncoder(os.Stdout).Encode(listFeatures(*enabled))
 	}
 	parsers := map[bool]*judge{
 		false: newJudge(parser.Options{}),
@@ -66,6 +73,21 @@ func parse(args []string) error {
 type judge struct {
 	parser parser.Parser
 	router *route.Router
+}
+
+func listFeatures(enabled bool) map[string]map[string]bool {
+	var options parser.Options
+	if enabled {
+		options = promqltest.TestParserOpts
+	}
+	registry := features.NewRegistry()
+	promql.NewEngine(promql.EngineOpts{
+		EnableAtModifier:     true,
+		EnableNegativeOffset: true,
+		FeatureRegistry:      registry,
+		Parser:               parser.NewParser(options),
+	})
+	return registry.Get()
 }
 
 func newJudge(options parser.Options) *judge {

@@ -16,7 +16,7 @@ mod coverage;
 mod data;
 mod judging;
 mod queries;
-mod random;
+pub(super) mod random;
 mod shrinking;
 
 use std::time::Instant;

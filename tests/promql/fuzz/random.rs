@@ -2,11 +2,11 @@
 
 /// A source of random choices.
 #[derive(Debug, Clone)]
-pub(super) struct Random(u64);
+pub(in crate::promql) struct Random(u64);
 
 impl Random {
     /// The choices of `seed`.
-    pub(super) fn new(seed: u64) -> Self {
+    pub(in crate::promql) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -19,32 +19,32 @@ impl Random {
     }
 
     /// A source of its own, so that what it gives does not depend on how much is taken from this one.
-    pub(super) fn fork(&mut self) -> Self {
+    pub(in crate::promql) fn fork(&mut self) -> Self {
         Self(self.next())
     }
 
     /// A number below `end`, which is not 0.
-    pub(super) fn below(&mut self, end: usize) -> usize {
+    pub(in crate::promql) fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }
 
     /// A number from `first` to `last`.
-    pub(super) fn between(&mut self, first: i64, last: i64) -> i64 {
+    pub(in crate::promql) fn between(&mut self, first: i64, last: i64) -> i64 {
         first + self.below((last - first + 1) as usize) as i64
     }
 
     /// A number of [0, 1).
-    pub(super) fn unit(&mut self) -> f64 {
+    pub(in crate::promql) fn unit(&mut self) -> f64 {
         (self.next() >> 11) as f64 / (1u64 << 53) as f64
     }
 
     /// True in `percent` of a hundred cases.
-    pub(super) fn chance(&mut self, percent: usize) -> bool {
+    pub(in crate::promql) fn chance(&mut self, percent: usize) -> bool {
         self.below(100) < percent
     }
 
     /// One of `items`.
-    pub(super) fn pick<T: Copy>(&mut self, items: &[T]) -> T {
+    pub(in crate::promql) fn pick<T: Copy>(&mut self, items: &[T]) -> T {
         items[self.below(items.len())]
     }
 }

@@ -46,6 +46,15 @@ static SCRIPTS: LazyLock<Vec<Script>> = LazyLock::new(|| {
     paths.iter().map(read).collect()
 });
 
+/// The queries of all scripts, each once.
+pub(super) fn queries() -> Vec<&'static str> {
+    let evaluations = SCRIPTS.iter().flat_map(Script::evaluations);
+    let mut queries: Vec<&str> = evaluations.map(|evaluation| evaluation.query.as_str()).collect();
+    queries.sort_unstable();
+    queries.dedup();
+    queries
+}
+
 static SHIFTS: LazyLock<Shifts> = LazyLock::new(|| Shifts::of(&SCRIPTS));
 
 static RESULTS: LazyLock<BTreeMap<&'static str, OnceLock<Result>>> = LazyLock::new(|| {
