@@ -18,13 +18,16 @@ pub(crate) struct FeatureArgs {
     /// type-and-unit-labels, use-start-timestamps. Repeatable, or separated by commas.
     #[arg(long = "enable-feature", value_name = "NAME", value_delimiter = ',')]
     enabled: Vec<String>,
+    /// Thanos' functions xrate, xincrease and xdelta.
+    #[arg(long = "query.enable-x-functions")]
+    x_functions: bool,
 }
 
 impl FeatureArgs {
     /// What is on. Names that change nothing are logged, as Prometheus does (`setFeatureListOptions` in
     /// cmd/prometheus/main.go).
     pub(crate) fn features(&self) -> Features {
-        let mut features = Features::default();
+        let mut features = Features { x_functions: self.x_functions, ..Features::default() };
         for name in self.enabled.iter().filter(|name| !name.is_empty()) {
             match name.as_str() {
                 "promql-experimental-functions" => features.experimental_functions = true,
@@ -79,6 +82,7 @@ mod tests {
             "--enable-feature=promql-experimental-functions,promql-binop-fill-modifiers",
             "--enable-feature=promql-delayed-name-removal,promql-unquoted-utf8-names",
             "--enable-feature=type-and-unit-labels,use-start-timestamps",
+            "--query.enable-x-functions",
         ]);
         let expected = Features {
             experimental_functions: true,
@@ -87,6 +91,7 @@ mod tests {
             delayed_name_removal: true,
             type_and_unit_labels: true,
             use_start_timestamps: true,
+            x_functions: true,
         };
         assert_eq!(all, expected);
     }

@@ -52,7 +52,6 @@ const QUERY: &[Flag] = &[
     not_built("selector.relabel-config"),
     not_built("selector.relabel-config-file"),
     Flag { name: "query.enforce-tenancy", takes_value: false, reason: "" },
-    Flag { name: "query.enable-x-functions", takes_value: false, reason: "" },
     value("store.sd-dns-resolver", "there is one resolver"),
     value("query.partition-label", ENDPOINTS),
     switch("query.distributed-with-overlapping-interval", ENDPOINTS),

@@ -49,6 +49,8 @@ pub struct Selector {
 pub enum Extended {
     /// Back to the sample before the range.
     Anchored,
+    /// Back to the sample before the range, for an hour: ranges of Thanos' `xrate` and its kin.
+    Before,
     /// To the samples before and behind it, with values between them interpolated.
     Smoothed,
 }

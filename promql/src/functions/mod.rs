@@ -45,6 +45,7 @@ mod windows;
 
 pub use histogram_total::HistogramTotal;
 pub use histogram_value::HistogramValue;
+pub(crate) use range::BEFORE;
 pub use range::{RangeFunction, RangeKernel, Reach};
 pub use remarks::{Remark, Remarks};
 pub use samples::{Samples, Slots};

@@ -21,6 +21,8 @@ pub struct Features {
     pub type_and_unit_labels: bool,
     /// Start timestamps say when counters began anew (`use-start-timestamps`).
     pub use_start_timestamps: bool,
+    /// Thanos' `xrate`, `xincrease` and `xdelta` (`--query.enable-x-functions`).
+    pub x_functions: bool,
 }
 
 /// Parts of the language by name, and whether they are on.
@@ -50,7 +52,7 @@ impl Features {
             let experimental = matches!(name, "limitk" | "limit_ratio");
             operators.insert(name, self.experimental_functions || !experimental);
         }
-        let functions = functions::all()
+        let functions = functions::all(self.x_functions)
             .map(|(name, experimental)| (name, self.experimental_functions || !experimental))
             .collect();
         [("promql", language), ("promql_functions", functions), ("promql_operators", operators)]

@@ -246,14 +246,27 @@ const GROUPS: &[Group] = &[
     },
 ];
 
-/// All functions, and whether they are experimental.
-pub(super) fn all() -> impl Iterator<Item = (&'static str, bool)> {
-    GROUPS.iter().flat_map(|group| group.names.iter().map(|&name| (name, group.experimental)))
+/// Thanos' own functions (execution/parse/functions.go of thanos-io/promql-engine).
+static X_FUNCTIONS: &Group = &Group {
+    names: &["xdelta", "xincrease", "xrate"],
+    args: &[Range],
+    more: 0,
+    returns: Instant,
+    experimental: false,
+};
+
+/// All functions, with Thanos' own or without, and whether they are experimental.
+pub(super) fn all(x_functions: bool) -> impl Iterator<Item = (&'static str, bool)> {
+    groups(x_functions).flat_map(|group| group.names.iter().map(|&name| (name, group.experimental)))
 }
 
-/// The function called `name`.
-pub(super) fn signature(name: &str) -> Option<Signature> {
-    GROUPS.iter().find_map(|group| {
+fn groups(x_functions: bool) -> impl Iterator<Item = &'static Group> {
+    GROUPS.iter().chain(x_functions.then_some(X_FUNCTIONS))
+}
+
+/// The function called `name`, which may be one of Thanos' own if `x_functions`.
+pub(super) fn signature(name: &str, x_functions: bool) -> Option<Signature> {
+    groups(x_functions).find_map(|group| {
         let name = group.names.iter().find(|known| **known == name)?;
         let Group { args, more, returns, experimental, .. } = *group;
         Some(Signature { name, args, more, returns, experimental })

@@ -412,7 +412,7 @@ impl<'a> Parser<'a> {
         let name = self.take();
         let args = self.args()?;
         let fault = |message: String| Err(Fault::new(start, message));
-        let Some(function) = signature(name) else {
+        let Some(function) = signature(name, self.features.x_functions) else {
             return fault(format!("unknown function with name {}", quoted(name)));
         };
         if function.experimental && !self.features.experimental_functions {

@@ -10,6 +10,7 @@ use crate::ast::{
     Aggregate, AggregateOp, At, Binary, BinaryOp, Call, Expr, Extended, Grouping, Many, Selector,
     Subquery, VectorMatching,
 };
+use crate::functions::RangeFunction;
 
 /// Makes the tree that is planned; selectors are numbered in the order of the text.
 pub(super) struct Lowering {
@@ -89,7 +90,13 @@ impl Lowering {
             Kind::Call(call) => {
                 let places = call.args.iter().map(inner_place).collect();
                 let args = call.args.into_iter().map(|arg| self.expr(arg));
-                let args = args.collect::<Result<Vec<_>>>()?;
+                let mut args = args.collect::<Result<Vec<_>>>()?;
+                if RangeFunction::from_name(call.function.name)
+                    .is_some_and(RangeFunction::from_before)
+                    && let Some(Expr::Range(selector, _)) = args.first_mut()
+                {
+                    selector.extended = selector.extended.or(Some(Extended::Before));
+                }
                 let (function, returns) = (call.function.name, call.function.returns);
                 let args = if function == "info" { self.info(args, place)? } else { args };
                 Ok(Expr::Call(Call { function, args, returns, place, places }))

@@ -5,6 +5,7 @@ use engine::{Error, ErrorKind, Result};
 
 use crate::ast::{At, Extended, Selector, Subquery};
 use crate::exec::grid::Grid;
+use crate::functions::BEFORE;
 use crate::functions::Windows;
 use crate::query::Evaluation;
 
@@ -56,6 +57,7 @@ impl Times {
         let (back, ahead) = match selector.extended {
             None => (0, 0),
             Some(Extended::Anchored) => (self.lookback, 0),
+            Some(Extended::Before) => (BEFORE, 0),
             Some(Extended::Smoothed) => (self.lookback, self.lookback),
         };
         let min = min.saturating_sub(range).saturating_sub(back).saturating_add(1);

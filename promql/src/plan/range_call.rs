@@ -26,7 +26,7 @@ impl Planner<'_> {
         let at = call.args.iter().position(is_range);
         let at = at.ok_or_else(|| Error::internal(format!("{function} without a range")))?;
         let range = &call.args[at];
-        check_extended(function, extended(range))?;
+        check_extended(function, range)?;
         // A subquery is evaluated before the parameters, wherever it stands: of equal annotations the last
         // counts.
         let (runs, windows) = self.range(range, grid, false)?;
@@ -65,10 +65,12 @@ impl Planner<'_> {
 
     /// How far the samples of a range vector reach beyond it.
     pub(crate) fn reach(&self, range: &Expr) -> Option<Reach> {
-        extended(range).map(|extended| Reach {
-            smoothed: extended == Extended::Smoothed,
-            lookback: self.times.lookback,
-        })
+        let smoothed = match extended(range)? {
+            Extended::Anchored => false,
+            Extended::Smoothed => true,
+            Extended::Before => return None,
+        };
+        Some(Reach { smoothed, lookback: self.times.lookback })
     }
 
     /// `absent_over_time(m[5m])`: where `present_over_time` has nothing.
@@ -139,10 +141,14 @@ fn extended(range: &Expr) -> Option<Extended> {
 }
 
 /// Ranges that reach further are for functions that know of them.
-fn check_extended(function: RangeFunction, extended: Option<Extended>) -> Result<()> {
+fn check_extended(function: RangeFunction, range: &Expr) -> Result<()> {
+    if function.from_before() && !matches!(range, Expr::Range(..)) {
+        let text = format!("{function}() takes a range of a selector, not of a subquery");
+        return Err(Error::new(ErrorKind::Execution, text));
+    }
     use RangeFunction::{Changes, Delta, Increase, Rate, Resets};
-    let (word, functions) = match extended {
-        None => return Ok(()),
+    let (word, functions) = match extended(range) {
+        None | Some(Extended::Before) => return Ok(()),
         Some(Extended::Anchored) => ("anchored", &[Changes, Delta, Increase, Rate, Resets][..]),
         Some(Extended::Smoothed) => ("smoothed", &[Delta, Increase, Rate][..]),
     };

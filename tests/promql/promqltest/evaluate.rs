@@ -23,6 +23,7 @@ pub(in crate::promql) const ALL_FEATURES: Features = Features {
     delayed_name_removal: true,
     type_and_unit_labels: false,
     use_start_timestamps: true,
+    x_functions: false,
 };
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {

@@ -10,6 +10,7 @@ mod counts;
 mod ends;
 mod extended;
 mod extremes;
+mod from_before;
 mod histogram_rate;
 mod integral;
 mod mixed;
@@ -26,6 +27,7 @@ use engine::source::Columns;
 use super::{Remark, Remarks, Samples, Scalar, Slots, Windows};
 
 pub use extended::{Reach, Smooth, boundaries};
+pub(crate) use from_before::LOOKBACK as BEFORE;
 pub(crate) use integral::Strategy as IntegralStrategy;
 pub(crate) use smoothing::check_factors;
 
@@ -178,10 +180,16 @@ pub enum RangeFunction {
     DoubleExponentialSmoothing,
     /// `integral` (experimental); parameter, which may be left out: the strategy
     Integral,
+    /// `xrate` (Thanos')
+    Xrate,
+    /// `xincrease` (Thanos')
+    Xincrease,
+    /// `xdelta` (Thanos')
+    Xdelta,
 }
 
 /// Each function's name.
-const NAMES: [(&str, RangeFunction); 27] = [
+const NAMES: [(&str, RangeFunction); 30] = [
     ("rate", RangeFunction::Rate),
     ("increase", RangeFunction::Increase),
     ("delta", RangeFunction::Delta),
@@ -209,6 +217,9 @@ const NAMES: [(&str, RangeFunction); 27] = [
     ("ts_of_last_over_time", RangeFunction::TsOfLast),
     ("double_exponential_smoothing", RangeFunction::DoubleExponentialSmoothing),
     ("integral", RangeFunction::Integral),
+    ("xrate", RangeFunction::Xrate),
+    ("xincrease", RangeFunction::Xincrease),
+    ("xdelta", RangeFunction::Xdelta),
 ];
 
 impl RangeFunction {
@@ -238,7 +249,15 @@ impl RangeFunction {
 
     /// Whether it treats the series as a counter.
     pub fn counter(self) -> bool {
-        matches!(self, Self::Rate | Self::Increase | Self::Irate | Self::Resets)
+        matches!(
+            self,
+            Self::Rate
+                | Self::Increase
+                | Self::Irate
+                | Self::Resets
+                | Self::Xrate
+                | Self::Xincrease
+        )
     }
 
     /// Whether histograms may be among its results.
@@ -259,7 +278,12 @@ impl RangeFunction {
 
     /// Whether it looks at start timestamps.
     pub fn uses_start_timestamps(self) -> bool {
-        self.counter()
+        self.counter() && !self.from_before()
+    }
+
+    /// Whether it begins with the sample before the range.
+    pub fn from_before(self) -> bool {
+        matches!(self, Self::Xrate | Self::Xincrease | Self::Xdelta)
     }
 
     /// Whether the result keeps the metric's name.
@@ -344,6 +368,9 @@ impl RangeFunction {
             Self::TsOfMax => skip(extremes::TsOfExtreme::<true>),
             Self::TsOfFirst => skip(ends::TsOfFirst),
             Self::TsOfLast => skip(ends::TsOfLast),
+            Self::Xrate => skip(from_before::FromBefore::<true, false>),
+            Self::Xincrease => skip(from_before::FromBefore::<true, true>),
+            Self::Xdelta => skip(from_before::FromBefore::<false, false>),
             // Functions with parameters do not come here.
             Self::Present
             | Self::PredictLinear
