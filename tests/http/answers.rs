@@ -61,6 +61,8 @@ const QUERIES: &[Case] = &[
             r#"\n","cluster":"c"},"value":[1790899800,"1"]}]}}"#
         ),
     ),
+    ("format_query", &[("query", "sum(a)by(b)<1")], r#""sum by (b) (a) \u003c 1"}"#),
+    ("parse_query", &[("query", "1")], r#"{"type":"numberLiteral","val":"1"}}"#),
     ("query", &[("query", "nothing"), ("time", T)], r#"{"resultType":"vector","result":[]}}"#),
     (
         "query",
@@ -249,5 +251,26 @@ async fn stats_and_plan_come_when_asked_for() {
     let names = names.join("\n");
     for operator in ["DedupExec", "MergeExec", "ScanExec"] {
         assert!(names.contains(operator), "{operator} is not in\n{names}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_experimental_is_there_where_it_is_enabled() {
+    let place = Place::with_replicas().await;
+    let increase = [("query", "xincrease(requests_total{code=\"200\"}[1m])"), ("time", T)];
+    let flags = ["--enable-feature=promql-experimental-functions", "--query.enable-x-functions"];
+    for (flags, enabled) in [(&flags[..0], false), (&flags[..], true)] {
+        let server = place.serve(flags).await;
+        let (status, body) = get(&server, "/api/v1/features", &[]).await;
+        assert_eq!(status, 200, "{body}");
+        let body: serde_json::Value = serde_json::from_str(&body).expect("JSON");
+        let functions = &body["data"]["promql_functions"];
+        assert_eq!(functions["info"], enabled, "{body}");
+        assert_eq!(functions["rate"], true, "{body}");
+        assert_eq!(functions.get("xrate").is_some(), enabled, "{body}");
+        assert_eq!(body["data"]["api"]["query_stats"], true, "{body}");
+        let (status, body) = get(&server, "/api/v1/query", &increase).await;
+        let expected = if enabled { "\"60\"" } else { "unknown function" };
+        assert!(status == if enabled { 200 } else { 400 } && body.contains(expected), "{body}");
     }
 }

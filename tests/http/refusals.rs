@@ -32,6 +32,20 @@ const CASES: &[Case] = &[
         r#"invalid parameter "query": 1:5: parse error: unclosed left parenthesis"#,
     ),
     (
+        "format_query",
+        &[("query", "sum(")],
+        400,
+        "bad_data",
+        r#"invalid parameter "query": 1:5: parse error: unclosed left parenthesis"#,
+    ),
+    (
+        "parse_query",
+        &[],
+        400,
+        "bad_data",
+        r#"invalid parameter "query": unknown position: parse error: no expression found in input"#,
+    ),
+    (
         "query",
         &[("query", "rate(up)")],
         400,
