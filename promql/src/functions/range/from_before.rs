@@ -6,6 +6,9 @@
 //!                      (30s ──────────────────── 120s]
 //! xincrease(m[90s]) at 120s   from 0, the sample before, to 20: 20
 //! ```
+//!
+//! The answer does not depend on the step. In Thanos it does where steps are longer than ranges: there the
+//! sample before is one of an earlier window, which its tests call odd.
 
 use super::Kernel;
 use crate::functions::Windows;
@@ -100,19 +103,60 @@ mod tests {
         valid[0].then_some(out[0])
     }
 
-    /// `load 30s  0 10 20 …`: the cases of Thanos' engine_test.go, "xrate", "xincrease" and "xdelta".
+    fn each(gap: i64, values: &[i32]) -> Vec<(i64, f64)> {
+        (0..).zip(values).map(|(at, &value)| (gap * at, f64::from(value))).collect()
+    }
+
+    /// The examples of `TestXFunctions` and its kin in engine/engine_test.go of promql-engine.
     #[test]
-    fn a_change_begins_with_the_sample_before_the_range() {
-        let steady: Vec<(i64, f64)> = (0..20).map(|at| (30 * at, 10.0 * at as f64)).collect();
-        assert_eq!(at::<true, true>(&steady, 60, 300), Some(20.0));
-        assert_eq!(at::<true, false>(&steady, 60, 300), Some(20.0 / 60.0));
-        assert_eq!(at::<false, false>(&steady, 60, 300), Some(20.0));
-        // The range begins between two samples: the one before is what counts.
-        assert_eq!(at::<true, true>(&steady, 45, 300), Some(20.0));
-        assert_eq!(at::<false, false>(&steady, 45, 300), Some(20.0 * (45.0 / 60.0)));
-        // Nothing in the range nor in the hour before it.
-        assert_eq!(at::<true, true>(&steady, 60, 30 * 19 + 3_660), None);
-        assert_eq!(at::<true, true>(&steady, 60, 30 * 19 + 3_659), Some(0.0));
+    fn changes_are_those_of_thanos_engine() {
+        let foo = each(5, &[0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100]);
+        let bar = each(5, &[0, 10, 20, 30, 40, 50, 0, 10, 20, 30, 40]);
+        for (range, end, of_foo, of_bar) in [
+            (50, 50, 100.0, 90.0),
+            (5, 50, 10.0, 10.0),
+            (10, 50, 20.0, 20.0),
+            (3, 50, 10.0, 10.0),
+            (5, 17, 10.0, 10.0),
+            (10, 17, 20.0, 20.0),
+        ] {
+            assert_eq!(at::<true, true>(&foo, range, end), Some(of_foo), "[{range}s] at {end}s");
+            assert_eq!(at::<true, true>(&bar, range, end), Some(of_bar), "[{range}s] at {end}s");
+        }
+        for (range, of_foo, of_bar) in
+            [(50, 2.0, 1.8), (100, 1.0, 0.9), (5, 2.0, 2.0), (3, 2.0, 2.0)]
+        {
+            assert_eq!(at::<true, false>(&foo, range, 50), Some(of_foo), "[{range}s]");
+            assert_eq!(at::<true, false>(&bar, range, 50), Some(of_bar), "[{range}s]");
+        }
+        let foo = each(300, &[0, 50, 300, 150, 200]);
+        let bar = each(300, &[200, 150, 300, 50, 0]);
+        for (range, change) in [(20, 200.0), (19, 190.0), (1, 10.0)] {
+            assert_eq!(at::<false, false>(&foo, 60 * range, 1200), Some(change), "[{range}m]");
+            assert_eq!(at::<false, false>(&bar, 60 * range, 1200), Some(-change), "[{range}m]");
+        }
+        let foo = each(5, &[1, 1, 1, 2, 2, 2, 2, 2, 3, 3, 3]);
+        let bar = each(5, &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]);
+        for (end, of_foo, of_bar) in [(25, 0.02, 0.1), (24, 0.02, 0.08), (26, 0.02, 0.1)] {
+            assert_eq!(at::<true, false>(&foo, 50, end), Some(of_foo), "at {end}s");
+            assert_eq!(at::<true, false>(&bar, 50, end), Some(of_bar), "at {end}s");
+        }
+        let gaps = [(0, 1.0), (10, 5.0), (20, 10.0), (30, 20.0), (50, 40.0)];
+        for (range, changes) in
+            [(10, [1.0, 4.0, 5.0, 10.0, 0.0, 20.0]), (20, [1.0, 4.0, 9.0, 15.0, 10.0, 20.0])]
+        {
+            for (step, change) in (0..).zip(changes) {
+                let found = at::<true, true>(&gaps, range, 10 * step);
+                assert_eq!(found, Some(change), "[{range}s] at {}s", 10 * step);
+            }
+        }
+    }
+
+    #[test]
+    fn the_sample_before_is_looked_for_in_one_hour() {
+        let one = each(30, &[0, 10, 20]);
+        assert_eq!(at::<true, true>(&one, 60, 60 + 3_660), None);
+        assert_eq!(at::<true, true>(&one, 60, 60 + 3_659), Some(0.0));
     }
 
     #[test]

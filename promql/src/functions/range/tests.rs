@@ -427,7 +427,8 @@ proptest! {
         offset in -50_000i64..50_000,
     ) {
         let windows = Windows::new(Grid { start, step, steps }, range, offset);
-        for (name, function) in NAMES {
+        // Those that look beyond their windows have tests of their own.
+        for (name, function) in NAMES.into_iter().filter(|(_, function)| !function.from_before()) {
             let scalars = &[0.3, 0.6][..function.scalars().0];
             let given: Vec<Scalar> = scalars.iter().map(|&scalar| scalar.into()).collect();
             for (k, result) in row(name, &given, &samples, &windows).into_iter().enumerate() {
