@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datafusion::physical_plan::ExecutionPlan;
 use engine::{Error, Result};
+use hashbrown::HashMap;
 
 use super::matching::{matching, set_matching};
 use super::names::Unnamed;
@@ -127,24 +128,25 @@ impl Planner<'_> {
     }
 }
 
-/// Of series of both sides of `or` with equal labels, one of which loses its name at the end of the query,
-/// makes two results: which it is shows a step at a time.
+/// Of series with equal labels, some of which lose their name at the end of the query, `or` makes a result
+/// for those and one for the others: which it is shows a step at a time.
 fn separate(table: &mut SetMatching, series: &mut SeriesSet, left: &Unnamed, right: &Unnamed) {
-    let mut of_left = vec![None; series.len()];
+    let mut unnamed = vec![None; series.len()];
     for (at, &out) in table.left_out.iter().enumerate() {
-        of_left[out as usize] = Some(left.has(at));
-    }
-    let differs = |at: usize, out: u32| of_left[out as usize].is_some_and(|l| l != right.has(at));
-    let outs = table.right_out.iter().enumerate();
-    let twins: Vec<usize> = outs.filter(|&(at, &out)| differs(at, out)).map(|(at, _)| at).collect();
-    if twins.is_empty() {
-        return;
+        unnamed[out as usize] = Some(left.has(at));
     }
     let mut labels = series.all_labels();
-    for at in twins {
-        let out = &mut table.right_out[at];
-        labels.push(labels[*out as usize].clone());
-        *out = labels.len() as u32 - 1;
+    let mut twins: HashMap<u32, u32> = HashMap::new();
+    for (at, out) in table.right_out.iter_mut().enumerate() {
+        let own = right.has(at);
+        if *unnamed[*out as usize].get_or_insert(own) != own {
+            *out = *twins.entry(*out).or_insert_with_key(|&twin| {
+                labels.push(labels[twin as usize].clone());
+                labels.len() as u32 - 1
+            });
+        }
     }
-    *series = SeriesSet::from_labels(&labels);
+    if !twins.is_empty() {
+        *series = SeriesSet::from_labels(&labels);
+    }
 }

@@ -51,7 +51,9 @@ pub(super) async fn is_as_good(place: &Place, node: &Node, asked: &Asked, ours: 
     }
     for ((node, part), (ours, theirs)) in parts.iter().zip(&answers) {
         let uses = |names: &[&str]| node.uses.iter().any(|used| names.contains(used));
-        if uses(&["topk", "bottomk"]) && ours != theirs && same_values(&ours.answer, &theirs.answer)
+        if uses(&["topk", "bottomk"])
+            && ours != theirs
+            && same_values(&asked.question.query, &ours.answer, &theirs.answer)
         {
             return true;
         }
@@ -124,8 +126,15 @@ fn same_times(ours: &Answer, theirs: &Answer) -> bool {
 }
 
 /// Whether two answers have the same values at each time, of whatever series.
-fn same_values(ours: &Answer, theirs: &Answer) -> bool {
-    points(ours) == points(theirs)
+fn same_values(query: &str, ours: &Answer, theirs: &Answer) -> bool {
+    let (Some(ours), Some(theirs)) = (points(ours), points(theirs)) else { return false };
+    let value = |bits: &u64| f64::from_bits(*bits).to_string();
+    let same = |(ours, theirs): (&Vec<u64>, &Vec<u64>)| {
+        let pairs = || ours.iter().zip(theirs);
+        ours.len() == theirs.len()
+            && pairs().all(|(our, their)| same_text(query, &value(our), &value(their)))
+    };
+    ours.keys().eq(theirs.keys()) && ours.values().zip(theirs.values()).all(same)
 }
 
 /// The values at each time, sorted; histograms are only counted.
@@ -148,7 +157,11 @@ fn points(answer: &Answer) -> Option<BTreeMap<i64, Vec<u64>>> {
 /// Judges Stoa's answer.
 pub(super) fn judge(question: &Question, ours: &Remarked, theirs: &Remarked) -> Verdict {
     match (&ours.answer, &theirs.answer) {
-        (Answer::Error(our), Answer::Error(their)) if same_error(our, their) => Verdict::Equal,
+        (Answer::Error(our), Answer::Error(their))
+            if same_error(our, their) || same_text(&question.query, our, their) =>
+        {
+            Verdict::Equal
+        }
         (Answer::Error(our), Answer::Error(their)) => {
             Verdict::Different(format!("errors {our:?} and {their:?}"))
         }

@@ -69,16 +69,16 @@ impl Transform for QuantileStream {
     fn end(&mut self, input: usize) -> Result<()> {
         if input == self.sides {
             let phi = self.argument.scalar();
-            // NaN, else what is farthest out on either side (`fParams` in promql/value.go).
-            let all = (0..self.grid.steps).map(|step| phi.at(step));
-            let farthest = match all.clone().any(f64::is_nan) {
-                true => [Some(f64::NAN), None],
-                false => [
-                    all.clone().reduce(f64::max).filter(|&most| most > 1.0),
-                    all.reduce(f64::min).filter(|&least| least < 0.0),
-                ],
-            };
-            for phi in farthest.into_iter().flatten() {
+            // NaN, and what is farthest out on either side, which is NaN too if there is one, but for
+            // infinity (`fParams` in promql/value.go, and Go's `math.Max`).
+            let all: Vec<f64> = (0..self.grid.steps).map(|step| phi.at(step)).collect();
+            let nan = all.iter().copied().find(|phi| phi.is_nan());
+            let known = |phi: &f64| nan.is_none() || phi.is_infinite();
+            let most =
+                all.iter().copied().filter(known).reduce(f64::max).filter(|&most| most > 1.0);
+            let least =
+                all.iter().copied().filter(known).reduce(f64::min).filter(|&least| least < 0.0);
+            for phi in [nan, most, least].into_iter().flatten() {
                 parameters::check_quantile(phi, &self.odd);
             }
             self.done = Some((phi, 0));
