@@ -57,6 +57,11 @@ impl ApiError {
         Self { kind, message: message.into() }
     }
 
+    /// The code of its answer.
+    pub(super) fn status(&self) -> StatusCode {
+        self.kind.status()
+    }
+
     /// A request that is wrong.
     pub(super) fn bad_data(message: impl Into<String>) -> Self {
         Self::new(ErrorType::BadData, message)
@@ -104,6 +109,6 @@ impl IntoResponse for ApiError {
             (CONTENT_TYPE, HeaderValue::from_static("application/json")),
             (CACHE_CONTROL, HeaderValue::from_static("no-store")),
         ];
-        (self.kind.status(), headers, body).into_response()
+        (self.status(), headers, body).into_response()
     }
 }

@@ -1,21 +1,15 @@
 //! The parameters of a request: those of a form in the body before those of the URL, as Go's
 //! `Request.ParseForm` has them.
 
-use std::time::Duration;
-
-use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::Method;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
-use futures::StreamExt;
 
+use super::body::{self, Interrupted};
 use super::error::{ApiError, ErrorType};
 
 /// The longest body that is read.
 const BODY_BYTES_MAX: usize = 1 << 20;
-
-/// The time in which a body must have come.
-const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest PromQL text, of a query or of a selector.
 const PROMQL_BYTES_MAX: usize = 64 << 10;
@@ -40,6 +34,13 @@ impl Form {
         let text = self.get("query");
         check_length(text).map_err(|message| ApiError::parameter("query", message))?;
         Ok(text)
+    }
+
+    /// The parameters in the URL alone.
+    pub(super) fn of_url(query: Option<&str>) -> Result<Self, ApiError> {
+        let mut form = Self::default();
+        form.add(query.unwrap_or(""))?;
+        Ok(form)
     }
 
     fn add(&mut self, text: &str) -> Result<(), ApiError> {
@@ -87,9 +88,10 @@ impl<S: Sync> FromRequest<S> for Form {
             if announced.is_some_and(|length| length > BODY_BYTES_MAX) {
                 return Err(too_large());
             }
-            let bytes = tokio::time::timeout(BODY_TIMEOUT, read(body)).await.map_err(|_| {
-                ApiError::new(ErrorType::Timeout, "the body of the request did not come in time")
-            })??;
+            let (bytes, whole) = body::first(body, BODY_BYTES_MAX).await?;
+            if !whole {
+                return Err(too_large());
+            }
             let text = std::str::from_utf8(&bytes).map_err(|error| {
                 ApiError::bad_data(format!("error parsing form values: {error}"))
             })?;
@@ -100,18 +102,15 @@ impl<S: Sync> FromRequest<S> for Form {
     }
 }
 
-async fn read(body: Body) -> Result<Vec<u8>, ApiError> {
-    let mut chunks = body.into_data_stream();
-    let mut bytes = Vec::new();
-    while let Some(chunk) = chunks.next().await {
-        let chunk = chunk
-            .map_err(|error| ApiError::bad_data(format!("error parsing form values: {error}")))?;
-        if bytes.len() + chunk.len() > BODY_BYTES_MAX {
-            return Err(too_large());
+impl From<Interrupted> for ApiError {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::Late => Self::new(ErrorType::Timeout, interrupted.to_string()),
+            Interrupted::Broken(error) => {
+                Self::bad_data(format!("error parsing form values: {error}"))
+            }
         }
-        bytes.extend_from_slice(&chunk);
     }
-    Ok(bytes)
 }
 
 fn too_large() -> ApiError {

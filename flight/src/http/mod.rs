@@ -10,12 +10,13 @@
 //! |---|---|
 //! | [`settings`] | what the flags say |
 //! | [`querier`] | what the handlers share; the routes |
-//! | `form`, `time` | parameters from URL and body, as Go reads them |
+//! | `body`, `form`, `time` | parameters from URL and body, as Go reads them |
 //! | `query` | `/query` and `/query_range` |
 //! | [`active`] | the queries that run, in a file |
 //! | `evaluate` | the way of a query, whoever asks |
 //! | `downsampling` | which resolutions may answer them |
 //! | `metadata` | `/series`, `/labels`, `/label/…/values` |
+//! | `read` | remote read |
 //! | `fanned` | rules, alerts, targets, metadata, exemplars, statistics of all endpoints; the endpoints |
 //! | `status` | build info, flags, probes, metrics |
 //! | [`component`] | the routes of a role that answers no queries over HTTP |
@@ -23,6 +24,7 @@
 //! | [`server`] | connections, and how they end |
 
 pub mod active;
+mod body;
 pub mod component;
 mod downsampling;
 pub(crate) mod error;
@@ -37,6 +39,7 @@ mod metadata;
 pub mod process;
 pub mod querier;
 pub(crate) mod query;
+mod read;
 pub mod readiness;
 mod selector;
 pub mod server;

@@ -8,7 +8,7 @@ use axum::http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::{MethodRouter, any, get};
+use axum::routing::{MethodRouter, any, get, post};
 use engine::source::{MetadataSource, SeriesSource};
 use prometheus_client::registry::Registry;
 use promql::Engine;
@@ -16,13 +16,14 @@ use tokio::runtime::Handle;
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
 
 use super::error::{ApiError, ErrorType};
 use super::gate::Gate;
 use super::instrument::{Instrument, RequestMetrics, measure};
 use super::readiness::Readiness;
 use super::settings::Settings;
-use super::{fanned, metadata, query, status, syntax};
+use super::{fanned, metadata, query, read, status, syntax};
 use crate::endpoints::Endpoints;
 use crate::ui;
 
@@ -85,6 +86,7 @@ pub fn router(querier: Arc<Querier>, registry: Arc<Registry>) -> Router {
     let data = Router::new()
         .merge(route("/query", "query", get(query::instant).post(query::instant)))
         .merge(route("/query_range", "query_range", get(query::range).post(query::range)))
+        .merge(route("/read", "remote_read", post(read::read)))
         .merge(route("/series", "series", get(metadata::series).post(metadata::series)))
         .merge(route("/labels", "label_names", get(metadata::names).post(metadata::names)))
         .merge(route("/label/{name}/values", "label_values", get(metadata::values)))
@@ -126,7 +128,10 @@ pub fn router(querier: Arc<Querier>, registry: Arc<Registry>) -> Router {
     }
     app.fallback(any(not_found))
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(
+            // Chunks are packed already.
+            DefaultPredicate::new().and(NotForContentType::const_new(read::STREAMED)),
+        ))
         .layer(CatchPanicLayer::custom(panicked))
         .with_state(querier)
 }
@@ -178,7 +183,7 @@ async fn method_not_allowed() -> Response {
 }
 
 /// An error outside the API, as Go's `http.Error` writes it.
-pub(super) fn plain(status: StatusCode, text: &'static str) -> Response {
+pub(super) fn plain(status: StatusCode, text: &str) -> Response {
     let headers =
         [(CONTENT_TYPE, "text/plain; charset=utf-8"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
     (status, headers, format!("{text}\n")).into_response()

@@ -85,6 +85,14 @@ impl Engine {
         self.settings.features
     }
 
+    /// The memory of a query, for who reads samples without one.
+    ///
+    /// # Errors
+    /// [`Internal`](ErrorKind::Internal) if it cannot be set up.
+    pub fn reading(&self) -> Result<Arc<TaskContext>> {
+        self.context(&Stop::default())
+    }
+
     /// Evaluates `request` over `source`. Dropping the future cancels the query.
     ///
     /// # Errors

@@ -6,13 +6,14 @@ use bytes::Bytes;
 use engine::block::histogram::HistogramColumns;
 use engine::chunk::{Encoding, HistogramEncoder, XorEncoder, cut};
 use engine::model::TimeRange;
+use engine::source::EncodedChunk;
 use engine::{Error, Result};
 use proto::thanos::{AggrChunk, Chunk, chunk};
 use xxhash_rust::xxh64::xxh64;
 
 /// The chunks of one series, their bytes in one piece.
 #[derive(Debug, Default, Clone)]
-pub(super) struct Chunks {
+pub(crate) struct Chunks {
     bytes: Vec<u8>,
     chunks: Vec<Place>,
 }
@@ -23,37 +24,54 @@ struct Place {
     min: i64,
     max: i64,
     end: usize,
-    encoding: chunk::Encoding,
+    encoding: Encoding,
 }
 
 impl Chunks {
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.chunks.is_empty()
     }
 
-    fn push(&mut self, ts: &[i64], bytes: &[u8], encoding: chunk::Encoding) {
+    /// Bytes of memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes.len() + self.chunks.len() * size_of::<Place>()
+    }
+
+    fn push(&mut self, ts: &[i64], bytes: &[u8], encoding: Encoding) {
         let (Some(&min), Some(&max)) = (ts.first(), ts.last()) else { return };
         self.bytes.extend_from_slice(bytes);
         self.chunks.push(Place { min, max, end: self.bytes.len(), encoding });
     }
 
-    /// The chunks on the wire, in order of time.
-    pub(super) fn wire(self) -> Vec<AggrChunk> {
+    /// The chunks, in order of time.
+    pub(crate) fn encoded(self) -> impl Iterator<Item = EncodedChunk> {
         let bytes = Bytes::from(self.bytes);
         let mut start = 0;
-        let wire = |place: &Place| {
-            let data = bytes.slice(start..place.end);
-            start = place.end;
-            let hash = xxh64(&data, 0);
-            let raw = Chunk { r#type: place.encoding.into(), data, hash };
+        self.chunks.into_iter().map(move |Place { min, max, end, encoding }| {
+            let bytes = bytes.slice(start..end);
+            start = end;
+            EncodedChunk { range: TimeRange::new(min, max), encoding, bytes }
+        })
+    }
+
+    /// The chunks on the wire, in order of time.
+    pub(super) fn wire(self) -> Vec<AggrChunk> {
+        let wire = |EncodedChunk { range, encoding, bytes }| {
+            let encoding = match encoding {
+                Encoding::Histogram => chunk::Encoding::Histogram,
+                Encoding::FloatHistogram => chunk::Encoding::FloatHistogram,
+                _ => chunk::Encoding::Xor,
+            };
+            let hash = xxh64(&bytes, 0);
+            let raw = Chunk { r#type: encoding.into(), data: bytes, hash };
             AggrChunk {
-                min_time: place.min,
-                max_time: place.max,
+                min_time: range.min,
+                max_time: range.max,
                 raw: Some(raw),
                 ..AggrChunk::default()
             }
         };
-        self.chunks.iter().map(wire).collect()
+        self.encoded().map(wire).collect()
     }
 }
 
@@ -141,7 +159,7 @@ impl ChunkWriter {
             let of_chunk = &ts[at..at + count];
             at += count;
             if self.wanted(of_chunk) {
-                self.written.push(of_chunk, self.floats.bytes(), chunk::Encoding::Xor);
+                self.written.push(of_chunk, self.floats.bytes(), Encoding::Xor);
             }
         }
         at
@@ -165,10 +183,7 @@ impl ChunkWriter {
             let of_chunk = &ts[at..at + count];
             at += count;
             if self.wanted(of_chunk) {
-                let encoding = match self.histograms.encoding() {
-                    Encoding::FloatHistogram => chunk::Encoding::FloatHistogram,
-                    _ => chunk::Encoding::Histogram,
-                };
+                let encoding = self.histograms.encoding();
                 self.written.push(of_chunk, self.histograms.bytes(), encoding);
             }
         }

@@ -28,7 +28,7 @@
 //! | `failure` | errors as gRPC status |
 
 mod answer;
-mod chunks;
+pub(crate) mod chunks;
 pub(crate) mod failure;
 mod frames;
 pub mod info;
@@ -37,7 +37,7 @@ pub(crate) mod request;
 pub(crate) mod roster;
 pub mod service;
 pub(crate) mod shard;
-mod slices;
+pub(crate) mod slices;
 #[cfg(test)]
 mod tests;
 

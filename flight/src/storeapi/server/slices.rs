@@ -6,6 +6,7 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::{Float64Type, Int64Type, UInt32Type};
 use arrow::record_batch::RecordBatch;
 use datafusion::execution::TaskContext;
+use datafusion::execution::memory_pool::MemoryReservation;
 use datafusion::physical_plan::ExecutionPlan;
 use engine::model::TimeRange;
 use engine::source::{ChunkParts, EncodedChunk, Parts, RunParts, SourceParts, histograms_of};
@@ -47,7 +48,7 @@ impl Reader {
             Parts::Chunks(chunks) => Self::Kept(Arc::clone(chunks)),
             Parts::Whole(plan) => {
                 let (plan, context) = (Arc::clone(plan), Arc::clone(context));
-                Self::Read(encode(plan, source.roster.len(), range, context).await?)
+                Self::Read(encode(plan, source.roster.len(), range, context, None).await?)
             }
         })
     }
@@ -62,7 +63,7 @@ impl Reader {
         match self {
             Self::Runs(runs) => {
                 let plan = runs.part(series)?;
-                let all = encode(plan, series.len(), range, Arc::clone(context)).await?;
+                let all = encode(plan, series.len(), range, Arc::clone(context), None).await?;
                 Ok(all.into_iter().map(SeriesChunks::Written).collect())
             }
             Self::Kept(chunks) => {
@@ -107,20 +108,22 @@ pub(super) async fn read(
 }
 
 /// Runs a plan of `series` series to its end, each partition on its own task. Out come the chunks of
-/// each that overlap `range`.
-async fn encode(
+/// each that overlap `range`; they count in `memory`, if that is given.
+pub(crate) async fn encode(
     plan: Arc<dyn ExecutionPlan>,
     series: usize,
     range: TimeRange,
     context: Arc<TaskContext>,
+    memory: Option<Arc<MemoryReservation>>,
 ) -> Result<Vec<Chunks>> {
     let mut partitions = JoinSet::new();
     for partition in 0..plan.properties().partitioning.partition_count() {
         let (plan, context) = (Arc::clone(&plan), Arc::clone(&context));
+        let memory = memory.clone();
         partitions.spawn(async move {
             let mut batches = plan.execute(partition, context)?;
-            let mut encoding =
-                Encoding { writer: ChunkWriter::new(range), series: None, done: Vec::new() };
+            let writer = ChunkWriter::new(range);
+            let mut encoding = Encoding { writer, series: None, done: Vec::new(), memory };
             while let Some(batch) = batches.next().await {
                 encoding.push(&batch?)?;
             }
@@ -147,6 +150,7 @@ struct Encoding {
     writer: ChunkWriter,
     series: Option<u32>,
     done: Vec<(u32, Chunks)>,
+    memory: Option<Arc<MemoryReservation>>,
 }
 
 impl Encoding {
@@ -192,6 +196,9 @@ impl Encoding {
         if let Some(series) = self.series.take() {
             let chunks = self.writer.finish()?;
             if !chunks.is_empty() {
+                if let Some(memory) = &self.memory {
+                    memory.try_grow(chunks.bytes())?;
+                }
                 self.done.push((series, chunks));
             }
         }
