@@ -3,6 +3,8 @@
 mod answers;
 mod bucket_changes;
 mod limits;
+mod peers;
 mod place;
 mod refusals;
+mod remote_read;
 mod server;

@@ -15,17 +15,24 @@ impl UploadedBucket {
     /// The Prometheus blocks below `blocks`, uploaded with the external labels `cluster="bench"` and
     /// `replica="a"`.
     pub(crate) fn of(blocks: &Path) -> Self {
+        Self::of_replicas(blocks, &["a"])
+    }
+
+    /// The same for each of `replicas`, the samples alike.
+    pub(crate) fn of_replicas(blocks: &Path, replicas: &[&str]) -> Self {
         let bucket = Self { folder: scratch() };
-        let uploaded = Command::new(stoa())
-            .args(["tools", "bucket", "upload-blocks", "--path"])
-            .arg(blocks)
-            .args(["--label", "cluster=bench", "--label", "replica=a"])
-            .arg(format!("--objstore.config={}", bucket.objstore()))
-            .stdin(Stdio::null())
-            .output()
-            .expect("stoa runs");
-        let errors = String::from_utf8_lossy(&uploaded.stderr);
-        assert!(uploaded.status.success(), "upload-blocks: {errors}");
+        for replica in replicas {
+            let uploaded = Command::new(stoa())
+                .args(["tools", "bucket", "upload-blocks", "--path"])
+                .arg(blocks)
+                .args(["--label", "cluster=bench", "--label", &format!("replica={replica}")])
+                .arg(format!("--objstore.config={}", bucket.objstore()))
+                .stdin(Stdio::null())
+                .output()
+                .expect("stoa runs");
+            let errors = String::from_utf8_lossy(&uploaded.stderr);
+            assert!(uploaded.status.success(), "upload-blocks: {errors}");
+        }
         bucket
     }
 

@@ -56,15 +56,18 @@ func dump(args []string) error {
 // dumpSeries prints all series of a querier.
 func dumpSeries(ctx context.Context, out *bufio.Writer, querier storage.Querier) error {
 	all := labels.MustNewMatcher(labels.MatchRegexp, "nolabelhasthisname", ".*")
-	set := querier.Select(ctx, true, nil, all)
+	return dumpSet(out, querier.Select(ctx, true, nil, all))
+}
+
+func dumpSet(out io.Writer, set storage.SeriesSet) error {
 	var it chunkenc.Iterator
 	for set.Next() {
 		series := set.At()
-		out.WriteString("series")
+		fmt.Fprint(out, "series")
 		series.Labels().Range(func(l labels.Label) {
 			fmt.Fprintf(out, " %x=%x", l.Name, l.Value)
 		})
-		out.WriteByte('\n')
+		fmt.Fprintln(out)
 		it = series.Iterator(it)
 		for kind := it.Next(); kind != chunkenc.ValNone; kind = it.Next() {
 			switch kind {

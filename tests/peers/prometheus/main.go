@@ -8,6 +8,7 @@
 //	prometheus at                                      set @ on the selectors of queries from stdin
 //	prometheus load                                    print what promqltest loads of texts from stdin
 //	prometheus parse                                   print what the parser makes of queries from stdin
+//	prometheus read -url URL [-chunked]                print what remote read answers to queries from stdin
 //
 // A subcommand lives in a file of its name and registers itself in commands.
 package main
@@ -26,6 +27,7 @@ var commands = map[string]func(args []string) error{
 	"eval":   eval,
 	"load":   load,
 	"parse":  parse,
+	"read":   read,
 	"write":  write,
 }
 
