@@ -52,6 +52,7 @@ pub(crate) fn rate(criterion: &mut Criterion) {
         max_resolution: Duration::ZERO,
         timeout: Duration::from_secs(60),
         limit: 0,
+        analyze: false,
         select: SelectOptions::default(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");

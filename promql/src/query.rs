@@ -48,6 +48,8 @@ pub struct QueryRequest {
     pub limit: usize,
     /// Dedup, partial responses and limits of the selectors.
     pub select: SelectOptions,
+    /// Whether the answer tells the plan and what its operators measured.
+    pub analyze: bool,
 }
 
 /// The value of a sample.
@@ -85,6 +87,37 @@ pub enum QueryValue {
     Matrix(Vec<MatrixSeries>),
 }
 
+/// An operator of a physical plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanNode {
+    /// Its name and parameters, on one line.
+    pub name: String,
+    /// The time of its own work, of all threads together; none if it measures none.
+    pub elapsed: Option<Duration>,
+    /// The most bytes of state that it held; none if it does not count them.
+    pub peak_bytes: Option<usize>,
+    /// All that it measured.
+    pub metrics: Vec<Metric>,
+    /// Its inputs.
+    pub children: Vec<Self>,
+}
+
+impl PlanNode {
+    /// An operator that has neither inputs nor anything measured.
+    pub fn of(name: String) -> Self {
+        Self { name, elapsed: None, peak_bytes: None, metrics: Vec::new(), children: Vec::new() }
+    }
+}
+
+/// Something that an operator measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metric {
+    /// DataFusion's name of it.
+    pub name: String,
+    /// Its value, with its unit.
+    pub value: String,
+}
+
 /// An answer.
 #[derive(Debug, Clone)]
 pub struct QueryAnswer {
@@ -94,8 +127,9 @@ pub struct QueryAnswer {
     pub warnings: Vec<String>,
     /// Infos, in Prometheus' words.
     pub infos: Vec<String>,
-    /// The physical plan with its metrics, as text (`EXPLAIN ANALYZE`).
-    pub plan: Arc<str>,
+    /// The physical plan with its metrics (`EXPLAIN ANALYZE`), if the request asks for it and
+    /// something was executed.
+    pub plan: Option<PlanNode>,
     /// The memory that the answer takes, until it is dropped.
     pub memory: Option<Arc<MemoryReservation>>,
 }
@@ -104,6 +138,6 @@ impl QueryAnswer {
     /// An answer for which nothing was executed.
     pub fn of(value: QueryValue) -> Self {
         let (warnings, infos) = (Vec::new(), Vec::new());
-        Self { value, warnings, infos, plan: Arc::from(""), memory: None }
+        Self { value, warnings, infos, plan: None, memory: None }
     }
 }

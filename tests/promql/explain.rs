@@ -13,7 +13,7 @@ use engine::scan::BlockCache;
 use engine::source::{BucketSource, SelectOptions};
 use object_store::memory::InMemory;
 use promql::Engine;
-use promql::query::{Evaluation, QueryRequest, QueryValue};
+use promql::query::{Evaluation, PlanNode, QueryRequest, QueryValue};
 
 const BLOCK_MS: i64 = 7_200_000;
 
@@ -106,21 +106,18 @@ async fn write(bucket: &Bucket, settings: BlockSettings, table: &Arc<LabelTable>
     commit(bucket, dir.path(), &meta).await.expect("an upload");
 }
 
-/// The plan with the names of its metrics, but without what they measured.
-fn masked(plan: &str) -> String {
-    let line = |line: &str| {
-        let Some((operator, metrics)) = line.split_once("metrics=[") else {
-            return line.to_owned();
-        };
-        let mut names: Vec<&str> = metrics
-            .trim_end_matches(']')
-            .split(", ")
-            .filter_map(|metric| metric.split_once('=').map(|(name, _)| name))
-            .collect();
+/// The plan with the names of its metrics, but without what they measured: a line an operator.
+fn masked(plan: &PlanNode) -> String {
+    fn add(node: &PlanNode, depth: usize, lines: &mut Vec<String>) {
+        let mut names: Vec<&str> = node.metrics.iter().map(|metric| &*metric.name).collect();
         names.sort_unstable();
-        format!("{operator}metrics=[{}]", names.join(", "))
-    };
-    plan.lines().map(line).collect::<Vec<_>>().join("\n")
+        let indent = "  ".repeat(depth);
+        lines.push(format!("{indent}{}, metrics=[{}]", node.name, names.join(", ")));
+        node.children.iter().for_each(|child| add(child, depth + 1, lines));
+    }
+    let mut lines = Vec::new();
+    add(plan, 0, &mut lines);
+    lines.join("\n")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -136,6 +133,7 @@ async fn plans_are_those_of_the_snapshots() {
             max_resolution: Duration::ZERO,
             timeout: Duration::from_secs(60),
             limit: 0,
+            analyze: true,
             select: SelectOptions {
                 replica_labels: vec!["replica".to_owned()],
                 ..SelectOptions::default()
@@ -144,7 +142,8 @@ async fn plans_are_those_of_the_snapshots() {
         let answer = engine.query(request, Arc::clone(&source) as _).await;
         let answer = answer.unwrap_or_else(|error| panic!("{query}: {error}"));
         assert_ne!(answer.value, QueryValue::Matrix(Vec::new()), "{query}");
-        let plan = masked(&answer.plan);
+        let plan = answer.plan.expect("the plan is asked for");
+        let plan = masked(&plan);
         assert!(!plan.contains("RepartitionExec"), "{query}:\n{plan}");
         for line in plan.lines().filter(|line| !line.contains("CooperativeExec")) {
             let measured = ["output_rows", "elapsed_compute"].iter().all(|m| line.contains(m));

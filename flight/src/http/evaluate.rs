@@ -1,9 +1,11 @@
 //! The way of a query through a querier, whoever asks: gate, time, own threads, and the logs of queries.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use promql::query::{QueryAnswer, QueryRequest};
+use engine::source::SeriesSource;
+use promql::query::{PlanNode, QueryAnswer, QueryRequest};
 use proto::thanos::ShardInfo;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -62,25 +64,57 @@ impl Querier {
         request: QueryRequest,
         shard: Option<ShardInfo>,
     ) -> Result<(QueryAnswer, Timings), ApiError> {
+        let (query, timeout) = (request.query.clone(), request.timeout);
+        let work = move |querier: Arc<Self>, source| async move {
+            querier.engine.query(request, source).await
+        };
+        self.run_in_time(&query, timeout, shard, work).await
+    }
+
+    /// The plan of a query, behind the gate too: selectors are resolved for it.
+    pub(super) async fn explain(
+        self: &Arc<Self>,
+        request: QueryRequest,
+        shard: Option<ShardInfo>,
+    ) -> Result<PlanNode, ApiError> {
+        let (query, timeout) = (request.query.clone(), request.timeout);
+        let work = move |querier: Arc<Self>, source| async move {
+            querier.engine.explain(request, source).await
+        };
+        Ok(self.run_in_time(&query, timeout, shard, work).await?.0)
+    }
+
+    /// Does `work` for a query, on the source or the shard of it that is asked for.
+    async fn run_in_time<T, F>(
+        self: &Arc<Self>,
+        query: &str,
+        timeout: Duration,
+        shard: Option<ShardInfo>,
+        work: impl FnOnce(Arc<Self>, Arc<dyn SeriesSource>) -> F + Send + 'static,
+    ) -> Result<(T, Timings), ApiError>
+    where
+        T: Send + 'static,
+        F: Future<Output = engine::Result<T>> + Send,
+    {
         let arrived = Instant::now();
-        let deadline = tokio::time::Instant::now() + request.timeout;
+        let deadline = tokio::time::Instant::now() + timeout;
         let place = tokio::time::timeout_at(deadline, self.gate.enter())
             .await
             .map_err(|_| ApiError::new(ErrorType::Timeout, "query timed out in query queue"))?;
         let began = Instant::now();
-        let noted = self.settings.active_queries.as_ref().and_then(|all| all.begin(&request.query));
+        let noted = self.settings.active_queries.as_ref().and_then(|all| all.begin(query));
         let shared = Arc::clone(self);
         // The place is held by the task itself: it is free again only when the work has really ended.
         let task = AbortOnDropHandle::new(self.runtime.spawn(async move {
             let (_place, _noted) = (place, noted);
             let source = Sharded::of(Arc::clone(&shared.source), shard);
-            shared.engine.query(request, source).await
+            work(shared, source).await
         }));
         let timed_out =
             || ApiError::new(ErrorType::Timeout, "query timed out in expression evaluation");
         match tokio::time::timeout_at(deadline, task).await {
-            Ok(Ok(Ok(answer))) => {
-                Ok((answer, Timings { queued: began - arrived, ran: began.elapsed() }))
+            Ok(Ok(Ok(done))) => {
+                Ok((done, Timings { queued: began - arrived, ran: began.elapsed() }))
             }
             Ok(Ok(Err(error))) => Err(ApiError::from_engine("query", &error)),
             Ok(Err(ended)) => Err(ended_early(ended)),

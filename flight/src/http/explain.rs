@@ -1,76 +1,121 @@
-//! A physical plan as the `analysis` of an answer: Thanos' shape, a name and children, with what
-//! DataFusion measured beside it.
+//! `/api/v1/query_explain`, `/api/v1/query_range_explain`, and the `analysis` of an answer: physical plans
+//! in Thanos' shape (`queryTelemetry` in pkg/api/query/v1.go), a name and children.
+//!
+//! | field | what |
+//! |---|---|
+//! | `name` | the operator and its parameters |
+//! | `executionTime` | the time of its own work, of all threads together, as Go writes durations |
+//! | `peakSamples` | its state at most, in samples of 16 bytes |
+//! | `metrics` | all that DataFusion measured; not in Thanos |
+//! | `children` | its inputs |
 
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use promql::query::PlanNode;
+
+use super::error::ApiError;
+use super::form::Form;
+use super::json::duration::push_duration;
 use super::json::text::{Escape, push_string};
+use super::json::{Answer, Payload};
+use super::querier::Querier;
+use super::query::{instant_request, range_request, respond, shard};
 
-/// Deeper plans are cut: nobody reads them, and their nesting is a reader's stack.
-const DEPTH_MAX: usize = 200;
+/// What one sample takes in the memory of a query: a timestamp and a value.
+const SAMPLE_BYTES: usize = 16;
 
-/// Makes `{"name":…,"metrics":…,"children":[…]}` of an indented plan (`EXPLAIN ANALYZE`); `{}` of
-/// none.
-pub(super) fn analysis(plan: &str) -> String {
-    let mut out = Vec::new();
-    let mut open: Vec<usize> = Vec::new();
-    for line in plan.lines().filter(|line| !line.trim().is_empty()) {
-        let text = line.trim_start();
-        let depth = (line.len() - text.len()) / 2;
-        // A second root would make two values of it.
-        if depth > DEPTH_MAX || (depth == 0 && !out.is_empty()) {
-            continue;
-        }
-        let mut sibling = false;
-        while open.last().is_some_and(|&above| above >= depth) {
-            open.pop();
-            out.extend_from_slice(b"]}");
-            sibling = true;
-        }
-        if sibling {
-            out.push(b',');
-        }
-        push_node(&mut out, text);
-        open.push(depth);
-    }
-    if out.is_empty() {
-        return "{}".to_owned();
-    }
-    for _ in open {
-        out.extend_from_slice(b"]}");
-    }
-    String::from_utf8(out).unwrap_or_else(|_| "{}".to_owned())
+/// `GET` and `POST /query_explain`.
+pub(super) async fn instant(
+    State(querier): State<Arc<Querier>>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    let request = instant_request(&querier, &form)?;
+    let plan = querier.explain(request, shard(&form)?).await?;
+    Ok(respond(Answer::new(Payload::Raw(json(&plan).into_bytes())), &[]))
 }
 
-fn push_node(out: &mut Vec<u8>, text: &str) {
-    let (name, metrics) = match text.split_once(", metrics=[") {
-        Some((name, metrics)) => (name, metrics.trim_end().trim_end_matches(']')),
-        None => (text, ""),
-    };
+/// `GET` and `POST /query_range_explain`.
+pub(super) async fn range(
+    State(querier): State<Arc<Querier>>,
+    form: Form,
+) -> Result<Response, ApiError> {
+    let request = range_request(&querier, &form)?;
+    let plan = querier.explain(request, shard(&form)?).await?;
+    Ok(respond(Answer::new(Payload::Raw(json(&plan).into_bytes())), &[]))
+}
+
+/// The tree of a plan. What is not known, as everything measured before it runs, is left out.
+pub(super) fn json(plan: &PlanNode) -> String {
+    let mut out = Vec::new();
+    push_node(&mut out, plan);
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+fn push_node(out: &mut Vec<u8>, node: &PlanNode) {
     out.extend_from_slice(b"{\"name\":");
-    push_string(out, name, Escape::Html);
-    out.extend_from_slice(b",\"metrics\":");
-    push_string(out, metrics, Escape::Html);
-    out.extend_from_slice(b",\"children\":[");
+    push_string(out, &node.name, Escape::Html);
+    if let Some(elapsed) = node.elapsed {
+        out.extend_from_slice(b",\"executionTime\":\"");
+        push_duration(out, elapsed);
+        out.push(b'"');
+    }
+    if let Some(bytes) = node.peak_bytes.filter(|&bytes| bytes >= SAMPLE_BYTES) {
+        out.extend_from_slice(format!(",\"peakSamples\":{}", bytes / SAMPLE_BYTES).as_bytes());
+    }
+    if !node.metrics.is_empty() {
+        out.extend_from_slice(b",\"metrics\":{");
+        for (at, metric) in node.metrics.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            push_string(out, &metric.name, Escape::Html);
+            out.push(b':');
+            push_string(out, &metric.value, Escape::Html);
+        }
+        out.push(b'}');
+    }
+    if !node.children.is_empty() {
+        out.extend_from_slice(b",\"children\":[");
+        for (at, child) in node.children.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            push_node(out, child);
+        }
+        out.push(b']');
+    }
+    out.push(b'}');
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use promql::query::Metric;
+
     use super::*;
 
     #[test]
-    fn indentation_becomes_children() {
-        let plan = "Sum, metrics=[rows=1, time=2ms]\n  Rate: [5m]\n    Scan\n  Rate: [1m]\n";
-        let tree: serde_json::Value = serde_json::from_str(&analysis(plan)).unwrap();
-        assert_eq!(tree["name"], "Sum");
-        assert_eq!(tree["metrics"], "rows=1, time=2ms");
-        assert_eq!(tree["children"][0]["children"][0]["name"], "Scan");
-        assert_eq!(tree["children"][1]["name"], "Rate: [1m]");
-        assert_eq!(tree["children"].as_array().unwrap().len(), 2);
-    }
-
-    #[test]
-    fn any_text_is_json() {
-        for plan in ["", "   \n", "a\n    b\n  c\n      d\nz\n", "x\n\"q\"", " a\n  b\n a"] {
-            let text = analysis(plan);
-            assert!(serde_json::from_str::<serde_json::Value>(&text).is_ok(), "{plan:?}: {text}");
-        }
+    fn what_is_not_known_is_left_out() {
+        let leaf = PlanNode::of("Scan: \"a\"".to_owned());
+        assert_eq!(json(&leaf), r#"{"name":"Scan: \"a\""}"#);
+        let root = PlanNode {
+            elapsed: Some(Duration::from_micros(1_500)),
+            peak_bytes: Some(1_030),
+            metrics: vec![
+                Metric { name: "output_rows".to_owned(), value: "3".to_owned() },
+                Metric { name: "elapsed_compute".to_owned(), value: "1.5ms".to_owned() },
+            ],
+            children: vec![leaf.clone(), leaf],
+            ..PlanNode::of("Sum".to_owned())
+        };
+        let expected = concat!(
+            r#"{"name":"Sum","executionTime":"1.5ms","peakSamples":64,"#,
+            r#""metrics":{"output_rows":"3","elapsed_compute":"1.5ms"},"#,
+            r#""children":[{"name":"Scan: \"a\""},{"name":"Scan: \"a\""}]}"#
+        );
+        assert_eq!(json(&root), expected);
     }
 }

@@ -12,6 +12,7 @@
 //! | [`querier`] | what the handlers share; the routes |
 //! | `body`, `form`, `time` | parameters from URL and body, as Go reads them |
 //! | `query` | `/query` and `/query_range` |
+//! | `explain` | their plans |
 //! | [`active`] | the queries that run, in a file |
 //! | `evaluate` | the way of a query, whoever asks |
 //! | `downsampling` | which resolutions may answer them |

@@ -23,7 +23,7 @@ use super::gate::Gate;
 use super::instrument::{Instrument, RequestMetrics, measure};
 use super::readiness::Readiness;
 use super::settings::Settings;
-use super::{fanned, metadata, query, read, status, syntax};
+use super::{explain, fanned, metadata, query, read, status, syntax};
 use crate::endpoints::Endpoints;
 use crate::ui;
 
@@ -86,6 +86,8 @@ pub fn router(querier: Arc<Querier>, registry: Arc<Registry>) -> Router {
     let data = Router::new()
         .merge(route("/query", "query", get(query::instant).post(query::instant)))
         .merge(route("/query_range", "query_range", get(query::range).post(query::range)))
+        .merge(route("/query_explain", "query", get(explain::instant).post(explain::instant)))
+        .merge(route("/query_range_explain", "query", get(explain::range).post(explain::range)))
         .merge(route("/read", "remote_read", post(read::read)))
         .merge(route("/series", "series", get(metadata::series).post(metadata::series)))
         .merge(route("/labels", "label_names", get(metadata::names).post(metadata::names)))

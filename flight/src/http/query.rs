@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::downsampling;
 use super::error::ApiError;
-use super::explain::analysis;
+use super::explain;
 use super::form::Form;
 use super::json::{Answer, Payload};
 use super::querier::Querier;
@@ -34,11 +34,16 @@ pub(super) async fn instant(
     State(querier): State<Arc<Querier>>,
     form: Form,
 ) -> Result<Response, ApiError> {
-    let limit = limit(&form)?;
-    let time = time_parameter(&form, "time", chrono::Utc::now().timestamp_millis())?;
-    let auto = querier.settings.instant_max_resolution;
-    let request = request(&querier, &form, Evaluation::Instant { time }, limit, auto)?;
+    let request = instant_request(&querier, &form)?;
     answer(&querier, &form, request).await
+}
+
+/// The request of an instant query.
+pub(super) fn instant_request(querier: &Querier, form: &Form) -> Result<QueryRequest, ApiError> {
+    let limit = limit(form)?;
+    let time = time_parameter(form, "time", chrono::Utc::now().timestamp_millis())?;
+    let auto = querier.settings.instant_max_resolution;
+    request(querier, form, Evaluation::Instant { time }, limit, auto)
 }
 
 /// `GET` and `POST /query_range`.
@@ -46,7 +51,13 @@ pub(super) async fn range(
     State(querier): State<Arc<Querier>>,
     form: Form,
 ) -> Result<Response, ApiError> {
-    let limit = limit(&form)?;
+    let request = range_request(&querier, &form)?;
+    answer(&querier, &form, request).await
+}
+
+/// The request of a range query.
+pub(super) fn range_request(querier: &Querier, form: &Form) -> Result<QueryRequest, ApiError> {
+    let limit = limit(form)?;
     let bound = |name: &str| {
         parse_time(form.get(name)).map_err(|message| ApiError::parameter(name, message))
     };
@@ -55,14 +66,11 @@ pub(super) async fn range(
         let message = "end timestamp must not be before start time";
         return Err(ApiError::parameter("end", message));
     }
-    let step_nanos = step(&querier, &form, start, end)?;
-    let request = {
-        let step = step_nanos / 1_000_000;
-        // At least five samples a step.
-        let auto = from_nanos(step_nanos / 5);
-        request(&querier, &form, Evaluation::Range { start, end, step }, limit, auto)?
-    };
-    answer(&querier, &form, request).await
+    let step_nanos = step(querier, form, start, end)?;
+    let evaluation = Evaluation::Range { start, end, step: step_nanos / 1_000_000 };
+    // At least five samples a step.
+    let auto = from_nanos(step_nanos / 5);
+    request(querier, form, evaluation, limit, auto)
 }
 
 /// The step in ns, at least a millisecond; without one it is `max(range / 250, default)`, in whole
@@ -151,6 +159,7 @@ fn request(
         timeout,
         limit,
         select: select_options(querier, form)?,
+        analyze: matches!(form.get("analyze"), "true" | "1"),
     })
 }
 
@@ -201,7 +210,7 @@ struct ShardParameter {
 }
 
 /// The shard that a query is about.
-fn shard(form: &Form) -> Result<Option<ShardInfo>, ApiError> {
+pub(super) fn shard(form: &Form) -> Result<Option<ShardInfo>, ApiError> {
     const NAME: &str = "shard_info";
     let text = form.get(NAME);
     if text.is_empty() {
@@ -222,7 +231,7 @@ async fn answer(
     form: &Form,
     request: QueryRequest,
 ) -> Result<Response, ApiError> {
-    let limit = request.limit;
+    let QueryRequest { limit, analyze, .. } = request;
     let (answer, timings) = querier.evaluate(request, shard(form)?).await?;
     let QueryAnswer { mut value, mut warnings, infos, plan, memory } = answer;
     if limit > 0 && truncate(&mut value, limit) && !warnings.iter().any(|w| w == TRUNCATED) {
@@ -241,8 +250,8 @@ async fn answer(
             }
         }
     }
-    if matches!(form.get("analyze"), "true" | "1") {
-        extras.push(("analysis", analysis(&plan)));
+    if analyze {
+        extras.push(("analysis", plan.as_ref().map_or_else(|| "{}".to_owned(), explain::json)));
     }
     let answer = Answer::with_extras(Payload::Query(value), &extras, &warnings, &infos);
     Ok(respond(answer.holding(memory), &warnings))

@@ -134,6 +134,7 @@ impl Common {
             timeout,
             limit: 0,
             select,
+            analyze: false,
         };
         let shard = self.shard;
         Ok(Asked { query, shard, batch: usize::try_from(batch).unwrap_or(usize::MAX) })

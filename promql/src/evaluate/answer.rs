@@ -6,7 +6,6 @@ use datafusion::error::Result;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::display::DisplayableExecutionPlan;
 use engine::model::{Label, Labels, is_stale};
 use futures::StreamExt;
 
@@ -20,14 +19,14 @@ use crate::functions::histogram::FloatHistogram;
 use crate::functions::range::boundaries;
 use crate::functions::{Reach, Samples, Windows};
 use crate::plan::{Node, Runs};
-use crate::query::{MatrixSeries, QueryAnswer, QueryValue, SampleValue};
+use crate::query::{MatrixSeries, QueryValue, SampleValue};
 
 /// Executes a plan for what its operators take note of.
 pub(super) async fn execute(
     plan: Arc<dyn ExecutionPlan>,
     context: &Arc<TaskContext>,
 ) -> Result<()> {
-    let plan = optimized(plan, context.session_config().options())?;
+    let plan = ready(plan, context)?;
     let mut stream = plan.execute(0, Arc::clone(context))?;
     while let Some(batch) = stream.next().await {
         batch?;
@@ -35,10 +34,20 @@ pub(super) async fn execute(
     Ok(())
 }
 
-/// An answer with what is known after its plan has been executed.
-fn answer(value: QueryValue, plan: &dyn ExecutionPlan, memory: MemoryReservation) -> QueryAnswer {
-    let plan = DisplayableExecutionPlan::with_metrics(plan).indent(false).to_string().into();
-    QueryAnswer { plan, memory: Some(Arc::new(memory)), ..QueryAnswer::of(value) }
+/// `plan` with one partition, ready to be executed.
+pub(super) fn ready(
+    plan: Arc<dyn ExecutionPlan>,
+    context: &TaskContext,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    optimized(single(plan), context.session_config().options())
+}
+
+/// What came of a plan.
+pub(super) struct Executed {
+    pub(super) value: QueryValue,
+    /// The memory that the value takes.
+    pub(super) memory: MemoryReservation,
+    pub(super) plan: Arc<dyn ExecutionPlan>,
 }
 
 fn reservation(context: &TaskContext) -> MemoryReservation {
@@ -51,9 +60,9 @@ pub(super) async fn of_grid(
     kind: ValueType,
     is_range: bool,
     context: &Arc<TaskContext>,
-) -> Result<QueryAnswer> {
+) -> Result<Executed> {
     let Node { plan, series, grid, ordered, .. } = node;
-    let plan = optimized(single(plan), context.session_config().options())?;
+    let plan = ready(plan, context)?;
     let memory = reservation(context);
     let mut stream = plan.execute(0, Arc::clone(context))?;
     let mut found = Vec::new();
@@ -94,7 +103,7 @@ pub(super) async fn of_grid(
         }
         _ => QueryValue::Vector(grid.start, found.into_iter().filter_map(only_sample).collect()),
     };
-    Ok(answer(value, plan.as_ref(), memory))
+    Ok(Executed { value, memory, plan })
 }
 
 /// Whether any two series have the same labels.
@@ -129,8 +138,8 @@ pub(super) async fn matrix_of_runs(
     windows: Windows,
     reach: Option<Reach>,
     context: &Arc<TaskContext>,
-) -> Result<QueryAnswer> {
-    let plan = optimized(single(Arc::clone(&runs.plan)), context.session_config().options())?;
+) -> Result<Executed> {
+    let plan = ready(Arc::clone(&runs.plan), context)?;
     let memory = reservation(context);
     let mut stream = plan.execute(0, Arc::clone(context))?;
     let mut reader = RunReader::default();
@@ -170,7 +179,7 @@ pub(super) async fn matrix_of_runs(
     reader.finish(&mut each)?;
     drop(stream);
     found.sort_by(|a, b| a.labels.cmp(&b.labels));
-    Ok(answer(QueryValue::Matrix(without_twins(found)?), plan.as_ref(), memory))
+    Ok(Executed { value: QueryValue::Matrix(without_twins(found)?), memory, plan })
 }
 
 /// Makes one series of neighbours with the same labels (`mergeSeriesWithSameLabelset`); that both have a

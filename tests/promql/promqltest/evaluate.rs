@@ -161,6 +161,7 @@ pub(in crate::promql) async fn ask_engine(
         max_resolution: Duration::ZERO,
         timeout: Duration::from_secs(100),
         limit: 0,
+        analyze: false,
         select: place.options.clone(),
     };
     let answer = engine.query(request, Arc::clone(&place.source)).await;

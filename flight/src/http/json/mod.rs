@@ -3,10 +3,12 @@
 //! | module | holds |
 //! |---|---|
 //! | [`number`] | sample values, scalars and times as Go prints them |
+//! | [`duration`] | durations as Go prints them |
 //! | [`text`] | strings and label sets, with the three escapings that Prometheus mixes |
 //! | [`answer`] | a whole answer as a stream of chunks: envelope, result, warnings |
 
 pub mod answer;
+pub mod duration;
 mod histogram;
 pub mod number;
 pub mod text;

@@ -10,8 +10,10 @@ use std::time::Duration;
 
 use engine::model::Labels;
 use engine::source::{MemorySource, SelectOptions, SeriesSource};
+use engine::{ErrorKind, Result};
 
-use super::*;
+use super::{Engine, EngineSettings};
+use crate::query::{Evaluation, QueryRequest, QueryValue};
 
 /// A request with Prometheus' defaults.
 fn request(query: &str, evaluation: Evaluation) -> QueryRequest {
@@ -24,6 +26,7 @@ fn request(query: &str, evaluation: Evaluation) -> QueryRequest {
         timeout: Duration::from_secs(60),
         limit: 0,
         select: SelectOptions::default(),
+        analyze: false,
     }
 }
 
