@@ -21,7 +21,7 @@ SEED ?= 1
 # Of make demo: seconds from readiness to the end, and where Stoa answers.
 export DURATION PORT
 
-GO_MODULES := $(dir $(wildcard tests/peers/*/go.mod benches/peers/*/go.mod))
+GO_SOURCES := $(wildcard tests/peers/*/main.go benches/peers/programs/*/main.go)
 
 .PHONY: help demo test test-fast fuzz bench proto fmt lint
 
@@ -55,4 +55,4 @@ fmt:
 
 lint:
 	cargo clippy --workspace --all-targets --locked -- --deny warnings
-	for module in $(GO_MODULES); do (cd $$module && go vet ./...) || exit 1; done
+	for module in $(dir $(GO_SOURCES)); do (cd $$module && go vet ./...) || exit 1; done

@@ -1,5 +1,10 @@
 //! The integration tests: Stoa against software that nobody here wrote, and against bad input.
 
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test that unwraps what should not fail tells where it failed"
+)]
+
 mod block;
 mod bucket;
 mod cli;

@@ -36,8 +36,8 @@ fn memory() -> Bucket {
 }
 
 fn metadata_file(meta: &BlockMeta) -> &str {
-    let files = meta.stoa.files.iter().map(|file| file.name.as_str());
-    files.filter(|name| name.starts_with("metadata-")).next_back().expect("a file with metadata")
+    let mut files = meta.stoa.files.iter().map(|file| file.name.as_str());
+    files.rfind(|name| name.starts_with("metadata-")).expect("a file with metadata")
 }
 
 #[tokio::test]

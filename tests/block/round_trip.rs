@@ -124,7 +124,7 @@ async fn histograms_come_back_exactly() {
     let natives = |count: usize, start_ts: i64| -> Vec<Native> {
         let native = |at: usize| Native {
             ts: START + at as i64 * 1_000,
-            start_ts: if at % 2 == 0 { start_ts } else { 0 },
+            start_ts: if at.is_multiple_of(2) { start_ts } else { 0 },
             histogram: kinds[at % kinds.len()].clone(),
         };
         (0..count).map(native).collect()

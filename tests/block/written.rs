@@ -228,7 +228,7 @@ fn blocks_agree_in_the_order_of_series() {
         order::sort(&table).into_iter().map(|row| sets[row as usize].clone()).collect()
     };
     let all = sorted(sets.iter().collect());
-    let third = |labels: &&Labels| labels.hash64() % 3 == 0;
+    let third = |labels: &&Labels| labels.hash64().is_multiple_of(3);
     let some = sorted(sets.iter().filter(third).collect());
     let expected: Vec<Labels> = all.iter().filter(third).cloned().collect();
     assert_eq!(some, expected);

@@ -53,12 +53,15 @@ fn page(began: Instant) -> String {
     }
     let odd = ["NaN", "+Inf", "-Inf", "-0", "5e-324", "1e300"];
     for (n, odd) in odd.iter().enumerate() {
-        let value =
-            if ms / 500 % 2 == 0 { (*odd).to_owned() } else { format!("{}.25", ms + n as u128) };
+        let value = if (ms / 500).is_multiple_of(2) {
+            (*odd).to_owned()
+        } else {
+            format!("{}.25", ms + n as u128)
+        };
         writeln!(page, "live_odd{{n=\"{n}\"}} {value}").expect(write);
     }
     for n in 0..3 {
-        if (ms / THERE + n) % 2 == 0 {
+        if (ms / THERE + n).is_multiple_of(2) {
             writeln!(page, "live_now_and_then{{n=\"{n}\"}} {ms}").expect(write);
         }
     }

@@ -217,7 +217,7 @@ fn concatenation(dice: &mut Dice, depth: usize) -> (String, String) {
         let times = if !dice.one_in(3) {
             1
         } else {
-            let repeat: &str = *dice.pick(REPEATS);
+            let repeat = *dice.pick(REPEATS);
             pattern.push_str(repeat);
             dice.below(4)
         };

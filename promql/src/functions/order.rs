@@ -75,7 +75,7 @@ impl TopK {
         for step in 0..self.kept.len() {
             let (value, bar) = (values[step], self.bars[step]);
             let worse = if self.bottom { value > bar } else { value < bar };
-            if valid[step] && !worse && !(value.is_nan() && !bar.is_nan()) {
+            if valid[step] && !worse && (bar.is_nan() || !value.is_nan()) {
                 self.offer(step, (value, series));
             }
         }

@@ -65,7 +65,7 @@ pub(super) fn check(node: &mut Node) -> Parsed<ValueType> {
             other => {
                 let message = format!(
                     "unary expression only allowed on expressions of type scalar or instant vector, got {}",
-                    quoted(&other.to_string())
+                    quoted(other.to_string())
                 );
                 return fault(node, message);
             }

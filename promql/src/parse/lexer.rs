@@ -633,7 +633,7 @@ impl Token {
     pub(super) fn described(&self, text: &str) -> String {
         let shown = || match text.len() {
             0..=10 => quoted(text),
-            _ => format!("{}...", quoted(&text.chars().take(10).collect::<String>())),
+            _ => format!("{}...", quoted(text.chars().take(10).collect::<String>())),
         };
         match &self.kind {
             Kind::End => "end of input".to_owned(),

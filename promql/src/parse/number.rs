@@ -70,7 +70,7 @@ pub(super) fn milliseconds(ms: i64) -> String {
     let mut out = if ms < 0 { "-" } else { "" }.to_owned();
     let mut rest = ms.unsigned_abs();
     for (unit, length, even) in UNITS {
-        if rest >= length && !(even && rest % length != 0) {
+        if rest >= length && (!even || rest.is_multiple_of(length)) {
             out.push_str(&format!("{}{unit}", rest / length));
             rest %= length;
         }

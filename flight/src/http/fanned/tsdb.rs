@@ -1,5 +1,6 @@
 //! `GET /status/tsdb`: statistics of all heads, added up (Thanos' `pkg/status`).
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -106,7 +107,7 @@ fn entry_json(entry: &TsdbStatisticsEntry, limit: usize) -> Value {
             *sum = sum.saturating_add(statistic.value);
         }
         let mut sums: Vec<(&str, u64)> = sums.into_iter().collect();
-        sums.sort_by(|a, b| b.1.cmp(&a.1));
+        sums.sort_by_key(|sum| Reverse(sum.1));
         sums.truncate(limit);
         sums.into_iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
     };

@@ -7,9 +7,9 @@ pub fn push_duration(out: &mut Vec<u8>, duration: Duration) {
     let nanos = duration.as_nanos();
     let text = match nanos {
         0 => "0s".to_owned(),
-        ..1_000 => format!("{nanos}ns"),
-        ..1_000_000 => decimal(nanos, 3) + "µs",
-        ..1_000_000_000 => decimal(nanos, 6) + "ms",
+        1..1_000 => format!("{nanos}ns"),
+        1_000..1_000_000 => decimal(nanos, 3) + "µs",
+        1_000_000..1_000_000_000 => decimal(nanos, 6) + "ms",
         _ => {
             let (minutes, rest) = (nanos / 60_000_000_000, nanos % 60_000_000_000);
             let before = match (minutes / 60, minutes % 60) {

@@ -30,13 +30,13 @@ pub fn push_value(out: &mut Vec<u8>, value: f64) {
     }
     let mut buffer = ryu::Buffer::new();
     let text = buffer.format_finite(value).as_bytes();
-    if magnitude < 1e15 && magnitude >= 1e-5 {
+    if (1e-5..1e15).contains(&magnitude) {
         // Here Ryū and Go agree: plain decimals, and no whole number comes this far.
         out.extend_from_slice(text);
         return;
     }
     let number = Decimal::parse(text);
-    if magnitude < 1e-6 || magnitude >= 1e21 {
+    if !(1e-6..1e21).contains(&magnitude) {
         number.push_exponent(out);
     } else {
         number.push_plain(out);

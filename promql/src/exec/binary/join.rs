@@ -87,10 +87,10 @@ impl Made {
             return;
         }
         for step in 0..many.values.len() {
-            if many.histogram(step).is_some() || one.histogram(step).is_some() {
-                if let (Some(many), Some(one)) = (cell(many, step), cell(one, step)) {
-                    self.set(step, operator.cells(&many, &one));
-                }
+            if (many.histogram(step).is_some() || one.histogram(step).is_some())
+                && let (Some(many), Some(one)) = (cell(many, step), cell(one, step))
+            {
+                self.set(step, operator.cells(&many, &one));
             }
         }
     }

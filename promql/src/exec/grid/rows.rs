@@ -130,7 +130,7 @@ pub struct GridRows {
 impl GridRows {
     /// Reads `batch`, which must be of `grid`'s schema.
     pub fn new(batch: RecordBatch, grid: Grid) -> Result<Self> {
-        if batch.num_columns() < 3 || batch.num_rows() % grid.tiles() != 0 {
+        if batch.num_columns() < 3 || !batch.num_rows().is_multiple_of(grid.tiles()) {
             return Err(internal_datafusion_err!("not a batch of the grid {grid}"));
         }
         let column = batch.column(2).as_any().downcast_ref::<FixedSizeListArray>();

@@ -80,7 +80,7 @@ impl<const COUNTER: bool, const PER_SECOND: bool> Kernel for Extrapolated<COUNTE
                 let change = float_change(ts, values, start_ts, COUNTER, remarks);
                 let value = match begin::<COUNTER>(ts, start_ts, windows.start(k)) {
                     Some(start) => {
-                        let edges = edges.from_start(ts, start);
+                        let edges = edges.since_start(ts, start);
                         Some((change + values[0]) * edges.factor::<PER_SECOND>(windows))
                     }
                     None if ts.len() < 2 => None,
@@ -104,7 +104,7 @@ impl<const COUNTER: bool, const PER_SECOND: bool> Kernel for Extrapolated<COUNTE
             };
             let (mut change, edges) =
                 match (begin::<COUNTER>(ts, start_ts, windows.start(k)), change) {
-                    (Some(start), None) => ((**first).clone(), edges.from_start(ts, start)),
+                    (Some(start), None) => ((**first).clone(), edges.since_start(ts, start)),
                     (Some(start), Some(mut change)) => {
                         match change.add(first) {
                             Ok(merged) if merged.bounds_reconciled => {
@@ -113,7 +113,7 @@ impl<const COUNTER: bool, const PER_SECOND: bool> Kernel for Extrapolated<COUNTE
                             Ok(_) => {}
                             Err(_) => return remarks.add(Remark::MixedBuckets),
                         }
-                        (change, edges.from_start(ts, start))
+                        (change, edges.since_start(ts, start))
                     }
                     (None, None) => return,
                     (None, Some(change)) => {
@@ -242,7 +242,7 @@ impl Edges {
     }
 
     /// The reach of a counter that began at `start`, inside the window.
-    fn from_start(&self, ts: &[i64], start: i64) -> Reach {
+    fn since_start(&self, ts: &[i64], start: i64) -> Reach {
         let average = match self.gaps {
             0 => 0.0,
             gaps => self.sampled as f64 / 1000.0 / gaps as f64,

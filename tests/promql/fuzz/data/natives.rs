@@ -58,7 +58,7 @@ fn bounds(random: &mut Random) -> Vec<f64> {
 
 fn empty(random: &mut Random) -> Native {
     Native {
-        schema: random.pick(&[-2, -1, 0, 0, 1, 2, 3, 5]) as i32,
+        schema: random.pick(&[-2, -1, 0, 0, 1, 2, 3, 5]),
         zero_threshold: random.pick(&[0.0, 0.0, 0.001, 1e-128, 0.5, 3.0]),
         ..Native::default()
     }
