@@ -52,6 +52,7 @@ pub(crate) fn rate(criterion: &mut Criterion) {
         max_resolution: Duration::ZERO,
         timeout: Duration::from_secs(60),
         limit: 0,
+        stats: false,
         analyze: false,
         select: SelectOptions::default(),
     };

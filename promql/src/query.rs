@@ -7,6 +7,7 @@ use datafusion::execution::memory_pool::MemoryReservation;
 use engine::model::Labels;
 use engine::source::SelectOptions;
 
+use crate::ast::Text;
 use crate::functions::histogram::FloatHistogram;
 
 /// When a query is evaluated.
@@ -48,7 +49,9 @@ pub struct QueryRequest {
     pub limit: usize,
     /// Dedup, partial responses and limits of the selectors.
     pub select: SelectOptions,
-    /// Whether the answer tells the plan and what its operators measured.
+    /// Whether samples are counted.
+    pub stats: bool,
+    /// Whether the answer tells the plan and what its operators measured, with counted samples.
     pub analyze: bool,
 }
 
@@ -80,11 +83,57 @@ pub enum QueryValue {
     /// A number at a time in ms.
     Scalar(i64, f64),
     /// A string at a time in ms.
-    String(i64, String),
+    String(i64, Text),
     /// Series with one value each, at the evaluation time in ms.
     Vector(i64, Vec<(Labels, SampleValue)>),
     /// Series with points.
     Matrix(Vec<MatrixSeries>),
+}
+
+/// Where the time of a query went (`queryTimings` in util/stats/query_stats.go).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timings {
+    /// Parsing, finding series, planning.
+    pub preparation: Duration,
+    /// Executing the plan.
+    pub execution: Duration,
+    /// Ordering the series of the answer.
+    pub sorting: Duration,
+}
+
+/// How many samples a query looked at (`QuerySamples` in util/stats/query_stats.go). A native histogram
+/// counts as so many as it takes the memory of.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SampleStats {
+    /// At each step.
+    pub steps: Vec<StepSamples>,
+    /// Series of all selectors together.
+    pub series: usize,
+    /// The most memory that the query held, in samples of 16 bytes.
+    pub peak: usize,
+}
+
+/// How many samples one step of a query looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct StepSamples {
+    /// The step in ms.
+    pub time: i64,
+    /// Samples that it looked at.
+    pub total: u64,
+    /// Those among them that no step before had looked at.
+    pub read: u64,
+}
+
+impl SampleStats {
+    /// Samples that all steps looked at, each for itself.
+    pub fn total(&self) -> u64 {
+        self.steps.iter().map(|step| step.total).sum()
+    }
+
+    /// Samples that any step looked at.
+    pub fn read(&self) -> u64 {
+        self.steps.iter().map(|step| step.read).sum()
+    }
 }
 
 /// An operator of a physical plan.
@@ -96,6 +145,8 @@ pub struct PlanNode {
     pub elapsed: Option<Duration>,
     /// The most bytes of state that it held; none if it does not count them.
     pub peak_bytes: Option<usize>,
+    /// The samples that the selectors in it looked at; none if they were not counted.
+    pub samples: Option<u64>,
     /// All that it measured.
     pub metrics: Vec<Metric>,
     /// Its inputs.
@@ -105,7 +156,8 @@ pub struct PlanNode {
 impl PlanNode {
     /// An operator that has neither inputs nor anything measured.
     pub fn of(name: String) -> Self {
-        Self { name, elapsed: None, peak_bytes: None, metrics: Vec::new(), children: Vec::new() }
+        let (metrics, children) = (Vec::new(), Vec::new());
+        Self { name, elapsed: None, peak_bytes: None, samples: None, metrics, children }
     }
 }
 
@@ -127,6 +179,10 @@ pub struct QueryAnswer {
     pub warnings: Vec<String>,
     /// Infos, in Prometheus' words.
     pub infos: Vec<String>,
+    /// Where time went.
+    pub timings: Timings,
+    /// How many samples were looked at, if the request asks for it and something was executed.
+    pub samples: Option<SampleStats>,
     /// The physical plan with its metrics (`EXPLAIN ANALYZE`), if the request asks for it and
     /// something was executed.
     pub plan: Option<PlanNode>,
@@ -138,6 +194,7 @@ impl QueryAnswer {
     /// An answer for which nothing was executed.
     pub fn of(value: QueryValue) -> Self {
         let (warnings, infos) = (Vec::new(), Vec::new());
-        Self { value, warnings, infos, plan: None, memory: None }
+        let timings = Timings::default();
+        Self { value, warnings, infos, timings, samples: None, plan: None, memory: None }
     }
 }

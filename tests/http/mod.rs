@@ -5,6 +5,7 @@ mod bucket_changes;
 mod limits;
 mod peers;
 mod place;
+mod raw;
 mod refusals;
 mod remote_read;
 mod server;

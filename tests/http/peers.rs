@@ -8,6 +8,8 @@ use serde_json::Value;
 use crate::support::prometheus::Prometheus;
 use crate::support::{Server, UploadedBucket, free_address, go_program, scratch, stoa};
 
+const PER_STEP_STATS: &str = "--enable-feature=promql-per-step-stats";
+
 /// Both servers. Series have the external label `cluster="bench"` where a server shows external labels.
 #[derive(Debug)]
 pub(super) struct Peers {
@@ -19,7 +21,8 @@ pub(super) struct Peers {
 
 impl Peers {
     /// Starts both over blocks of the `kinds` that `tests/peers/prometheus write` knows. Labels `hidden`
-    /// are taken off what Stoa answers, as if they were replica labels too.
+    /// are taken off what Stoa answers, as if they were replica labels too. Both have
+    /// the feature that counts the samples of each step.
     pub(super) async fn over(kinds: &[&str], hidden: &[&str]) -> Self {
         let blocks = scratch();
         let mut folders = Vec::new();
@@ -39,12 +42,12 @@ impl Peers {
         }
         let bucket = UploadedBucket::of_replicas(blocks.path(), &["a", "b"]);
         let config = "global: {external_labels: {cluster: bench}}";
-        let prometheus = Prometheus::start(config, &folders, &[]).await;
+        let prometheus = Prometheus::start(config, &folders, &[PER_STEP_STATS]).await;
         let http = free_address();
         let mut command = Command::new(stoa());
         command.arg("query").arg(format!("--objstore.config={}", bucket.objstore()));
         command.arg(format!("--http-address={http}")).arg("--grpc-address=127.0.0.1:0");
-        command.arg("--query.replica-label=replica");
+        command.args(["--query.replica-label=replica", PER_STEP_STATS]);
         command.args(hidden.iter().map(|label| format!("--query.replica-label={label}")));
         let stoa = Server::start(&mut command, http, "/-/ready").await;
         Self { prometheus, stoa, _bucket: bucket, _blocks: blocks }

@@ -133,6 +133,7 @@ async fn plans_are_those_of_the_snapshots() {
             max_resolution: Duration::ZERO,
             timeout: Duration::from_secs(60),
             limit: 0,
+            stats: false,
             analyze: true,
             select: SelectOptions {
                 replica_labels: vec!["replica".to_owned()],

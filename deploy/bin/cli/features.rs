@@ -14,8 +14,9 @@ const PERMANENT: [&str; 4] = [
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct FeatureArgs {
     /// Experimental parts of PromQL, by Prometheus' names: promql-experimental-functions,
-    /// promql-binop-fill-modifiers, promql-delayed-name-removal, promql-unquoted-utf8-names,
-    /// type-and-unit-labels, use-start-timestamps. Repeatable, or separated by commas.
+    /// promql-binop-fill-modifiers, promql-delayed-name-removal, promql-per-step-stats,
+    /// promql-unquoted-utf8-names, type-and-unit-labels, use-start-timestamps. Repeatable, or separated by
+    /// commas.
     #[arg(long = "enable-feature", value_name = "NAME", value_delimiter = ',')]
     enabled: Vec<String>,
     /// Thanos' functions xrate, xincrease and xdelta.
@@ -33,6 +34,7 @@ impl FeatureArgs {
                 "promql-experimental-functions" => features.experimental_functions = true,
                 "promql-binop-fill-modifiers" => features.fill_modifiers = true,
                 "promql-delayed-name-removal" => features.delayed_name_removal = true,
+                "promql-per-step-stats" => features.per_step_stats = true,
                 "promql-unquoted-utf8-names" => features.unquoted_utf8_names = true,
                 "type-and-unit-labels" => features.type_and_unit_labels = true,
                 "use-start-timestamps" => features.use_start_timestamps = true,
@@ -81,7 +83,7 @@ mod tests {
         let all = features(&[
             "--enable-feature=promql-experimental-functions,promql-binop-fill-modifiers",
             "--enable-feature=promql-delayed-name-removal,promql-unquoted-utf8-names",
-            "--enable-feature=type-and-unit-labels,use-start-timestamps",
+            "--enable-feature=type-and-unit-labels,use-start-timestamps,promql-per-step-stats",
             "--query.enable-x-functions",
         ]);
         let expected = Features {
@@ -91,6 +93,7 @@ mod tests {
             delayed_name_removal: true,
             type_and_unit_labels: true,
             use_start_timestamps: true,
+            per_step_stats: true,
             x_functions: true,
         };
         assert_eq!(all, expected);

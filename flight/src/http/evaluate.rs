@@ -13,35 +13,15 @@ use super::error::{ApiError, ErrorType};
 use super::querier::{Querier, panic_message};
 use crate::sharded::Sharded;
 
-/// How long a query waited and ran.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Timings {
-    queued: Duration,
-    ran: Duration,
-}
-
-impl Timings {
-    /// Prometheus' `stats.timings`. Preparation, evaluation and sorting are one plan here.
-    pub(super) fn json(self) -> String {
-        let (queued, ran) = (self.queued.as_secs_f64(), self.ran.as_secs_f64());
-        let total = queued + ran;
-        format!(
-            "{{\"timings\":{{\"evalTotalTime\":{ran},\"resultSortTime\":0,\
-             \"queryPreparationTime\":0,\"innerEvalTime\":{ran},\"execQueueTime\":{queued},\
-             \"execTotalTime\":{total}}}}}"
-        )
-    }
-}
-
 impl Querier {
     /// Runs a query behind the gate, on the runtime for queries, within its time; over a shard of the
     /// source if one is given, which is checked. A client that goes away drops this future, and with it
-    /// the query.
+    /// the query. Beside the answer stands how long the query has waited.
     pub(crate) async fn evaluate(
         self: &Arc<Self>,
         request: QueryRequest,
         shard: Option<ShardInfo>,
-    ) -> Result<(QueryAnswer, Timings), ApiError> {
+    ) -> Result<(QueryAnswer, Duration), ApiError> {
         let asked =
             self.is_slow(Duration::MAX).then(|| (request.query.clone(), request.evaluation));
         let arrived = Instant::now();
@@ -63,7 +43,7 @@ impl Querier {
         self: &Arc<Self>,
         request: QueryRequest,
         shard: Option<ShardInfo>,
-    ) -> Result<(QueryAnswer, Timings), ApiError> {
+    ) -> Result<(QueryAnswer, Duration), ApiError> {
         let (query, timeout) = (request.query.clone(), request.timeout);
         let work = move |querier: Arc<Self>, source| async move {
             querier.engine.query(request, source).await
@@ -84,14 +64,15 @@ impl Querier {
         Ok(self.run_in_time(&query, timeout, shard, work).await?.0)
     }
 
-    /// Does `work` for a query, on the source or the shard of it that is asked for.
+    /// Does `work` for a query, on the source or the shard of it that is asked for; beside what comes of it
+    /// stands how long it has waited.
     async fn run_in_time<T, F>(
         self: &Arc<Self>,
         query: &str,
         timeout: Duration,
         shard: Option<ShardInfo>,
         work: impl FnOnce(Arc<Self>, Arc<dyn SeriesSource>) -> F + Send + 'static,
-    ) -> Result<(T, Timings), ApiError>
+    ) -> Result<(T, Duration), ApiError>
     where
         T: Send + 'static,
         F: Future<Output = engine::Result<T>> + Send,
@@ -101,7 +82,7 @@ impl Querier {
         let place = tokio::time::timeout_at(deadline, self.gate.enter())
             .await
             .map_err(|_| ApiError::new(ErrorType::Timeout, "query timed out in query queue"))?;
-        let began = Instant::now();
+        let queued = arrived.elapsed();
         let noted = self.settings.active_queries.as_ref().and_then(|all| all.begin(query));
         let shared = Arc::clone(self);
         // The place is held by the task itself: it is free again only when the work has really ended.
@@ -113,9 +94,7 @@ impl Querier {
         let timed_out =
             || ApiError::new(ErrorType::Timeout, "query timed out in expression evaluation");
         match tokio::time::timeout_at(deadline, task).await {
-            Ok(Ok(Ok(done))) => {
-                Ok((done, Timings { queued: began - arrived, ran: began.elapsed() }))
-            }
+            Ok(Ok(Ok(done))) => Ok((done, queued)),
             Ok(Ok(Err(error))) => Err(ApiError::from_engine("query", &error)),
             Ok(Err(ended)) => Err(ended_early(ended)),
             Err(_) => Err(timed_out()),

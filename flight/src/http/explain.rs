@@ -6,6 +6,7 @@
 //! | `name` | the operator and its parameters |
 //! | `executionTime` | the time of its own work, of all threads together, as Go writes durations |
 //! | `peakSamples` | its state at most, in samples of 16 bytes |
+//! | `totalSamples` | what the selectors in it looked at |
 //! | `metrics` | all that DataFusion measured; not in Thanos |
 //! | `children` | its inputs |
 
@@ -64,6 +65,9 @@ fn push_node(out: &mut Vec<u8>, node: &PlanNode) {
     if let Some(bytes) = node.peak_bytes.filter(|&bytes| bytes >= SAMPLE_BYTES) {
         out.extend_from_slice(format!(",\"peakSamples\":{}", bytes / SAMPLE_BYTES).as_bytes());
     }
+    if let Some(samples) = node.samples {
+        out.extend_from_slice(format!(",\"totalSamples\":{samples}").as_bytes());
+    }
     if !node.metrics.is_empty() {
         out.extend_from_slice(b",\"metrics\":{");
         for (at, metric) in node.metrics.iter().enumerate() {
@@ -104,6 +108,7 @@ mod tests {
         let root = PlanNode {
             elapsed: Some(Duration::from_micros(1_500)),
             peak_bytes: Some(1_030),
+            samples: Some(7),
             metrics: vec![
                 Metric { name: "output_rows".to_owned(), value: "3".to_owned() },
                 Metric { name: "elapsed_compute".to_owned(), value: "1.5ms".to_owned() },
@@ -112,7 +117,7 @@ mod tests {
             ..PlanNode::of("Sum".to_owned())
         };
         let expected = concat!(
-            r#"{"name":"Sum","executionTime":"1.5ms","peakSamples":64,"#,
+            r#"{"name":"Sum","executionTime":"1.5ms","peakSamples":64,"totalSamples":7,"#,
             r#""metrics":{"output_rows":"3","elapsed_compute":"1.5ms"},"#,
             r#""children":[{"name":"Scan: \"a\""},{"name":"Scan: \"a\""}]}"#
         );

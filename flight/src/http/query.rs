@@ -1,5 +1,6 @@
 //! `/api/v1/query` and `/api/v1/query_range`.
 
+use std::num::IntErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use super::downsampling;
 use super::error::ApiError;
 use super::explain;
 use super::form::Form;
+use super::json::stats::stats;
 use super::json::{Answer, Payload};
 use super::querier::Querier;
 use super::selector;
@@ -85,13 +87,17 @@ fn step(querier: &Querier, form: &Form, start: i64, end: i64) -> Result<i64, Api
         }
         text => parse_duration(text).map_err(|message| ApiError::parameter("step", message))?,
     };
-    if step < 1_000_000 {
+    let refused = || {
         let message = "zero or negative query resolution step widths are not accepted. \
                        Try a positive integer";
-        return Err(ApiError::parameter("step", message));
+        ApiError::parameter("step", message)
+    };
+    if step <= 0 {
+        return Err(refused());
     }
     check_steps(range_ms, step)?;
-    Ok(step)
+    // Prometheus divides by zero here.
+    if step < 1_000_000 { Err(refused()) } else { Ok(step) }
 }
 
 /// Refuses a range of so many ms with more steps of so many ns than anybody can look at.
@@ -112,8 +118,12 @@ pub(super) fn limit(form: &Form) -> Result<usize, ApiError> {
         text => match text.parse::<i64>() {
             Ok(number) => usize::try_from(number)
                 .map_err(|_| ApiError::parameter("limit", "limit must be non-negative")),
-            Err(_) => {
-                let message = format!("strconv.Atoi: parsing {text:?}: invalid syntax");
+            Err(error) => {
+                let what = match error.kind() {
+                    IntErrorKind::PosOverflow | IntErrorKind::NegOverflow => "value out of range",
+                    _ => "invalid syntax",
+                };
+                let message = format!("strconv.Atoi: parsing {text:?}: {what}");
                 Err(ApiError::parameter("limit", message))
             }
         },
@@ -159,6 +169,7 @@ fn request(
         timeout,
         limit,
         select: select_options(querier, form)?,
+        stats: !form.get("stats").is_empty(),
         analyze: matches!(form.get("analyze"), "true" | "1"),
     })
 }
@@ -232,8 +243,8 @@ async fn answer(
     request: QueryRequest,
 ) -> Result<Response, ApiError> {
     let QueryRequest { limit, analyze, .. } = request;
-    let (answer, timings) = querier.evaluate(request, shard(form)?).await?;
-    let QueryAnswer { mut value, mut warnings, infos, plan, memory } = answer;
+    let (answer, queued) = querier.evaluate(request, shard(form)?).await?;
+    let QueryAnswer { mut value, mut warnings, infos, timings, samples, plan, memory } = answer;
     if limit > 0 && truncate(&mut value, limit) && !warnings.iter().any(|w| w == TRUNCATED) {
         warnings.push(TRUNCATED.to_owned());
     }
@@ -241,7 +252,9 @@ async fn answer(
     match form.get("stats") {
         "" => {}
         text => {
-            extras.push(("stats", timings.json()));
+            let per_step = text == "all" && querier.engine.features().per_step_stats;
+            let samples = samples.unwrap_or_default();
+            extras.push(("stats", stats(queued, timings, &samples, per_step)));
             if !matches!(text, "true" | "all") {
                 warnings.push(format!(
                     "value {text:?} for parameter \"stats\" is deprecated and will be rejected in \

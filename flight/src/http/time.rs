@@ -36,11 +36,8 @@ pub(super) fn parse_time(text: &str) -> Result<i64, String> {
 pub(super) fn parse_duration(text: &str) -> Result<i64, String> {
     if let Some(seconds) = parse_float(text) {
         let nanos = seconds * 1e9;
-        if nanos > i64::MAX as f64 || nanos < i64::MIN as f64 {
+        if nanos.is_nan() || nanos >= i64::MAX as f64 || nanos < i64::MIN as f64 {
             return Err(format!("cannot parse {text:?} to a valid duration. It overflows int64"));
-        }
-        if nanos.is_nan() {
-            return Err(format!("cannot parse {text:?} to a valid duration"));
         }
         return Ok(nanos as i64);
     }

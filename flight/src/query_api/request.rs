@@ -134,6 +134,7 @@ impl Common {
             timeout,
             limit: 0,
             select,
+            stats: false,
             analyze: false,
         };
         let shard = self.shard;

@@ -1,6 +1,7 @@
 //! The root: batches to the answer's values, where ids get their labels back.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use datafusion::error::Result;
 use datafusion::execution::TaskContext;
@@ -48,6 +49,8 @@ pub(super) struct Executed {
     /// The memory that the value takes.
     pub(super) memory: MemoryReservation,
     pub(super) plan: Arc<dyn ExecutionPlan>,
+    /// How long series were put in order.
+    pub(super) sorting: Duration,
 }
 
 fn reservation(context: &TaskContext) -> MemoryReservation {
@@ -89,9 +92,11 @@ pub(super) async fn of_grid(
         }
     }
     drop(stream);
+    let executed = Instant::now();
     if is_range || !ordered {
         found.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
     }
+    let sorting = executed.elapsed();
     if has_twins(&found) {
         return Err(Fault::SameLabels.into());
     }
@@ -103,7 +108,7 @@ pub(super) async fn of_grid(
         }
         _ => QueryValue::Vector(grid.start, found.into_iter().filter_map(only_sample).collect()),
     };
-    Ok(Executed { value, memory, plan })
+    Ok(Executed { value, memory, plan, sorting })
 }
 
 /// Whether any two series have the same labels.
@@ -165,6 +170,10 @@ pub(super) async fn matrix_of_runs(
             }
             (timestamps, values) = boundaries(&timestamps, &values, (start, end), reach);
         }
+        if let Some(consumed) = &runs.consumed {
+            let sizes: u64 = histograms.iter().map(|(_, histogram)| histogram.samples()).sum();
+            consumed.add(values.len() as u64 + sizes);
+        }
         if !values.is_empty() || !histograms.is_empty() {
             let labels = runs.labels(id as usize);
             let series = MatrixSeries { labels, timestamps, values, histograms };
@@ -178,8 +187,10 @@ pub(super) async fn matrix_of_runs(
     }
     reader.finish(&mut each)?;
     drop(stream);
+    let executed = Instant::now();
     found.sort_by(|a, b| a.labels.cmp(&b.labels));
-    Ok(Executed { value: QueryValue::Matrix(without_twins(found)?), memory, plan })
+    let sorting = executed.elapsed();
+    Ok(Executed { value: QueryValue::Matrix(without_twins(found)?), memory, plan, sorting })
 }
 
 /// Makes one series of neighbours with the same labels (`mergeSeriesWithSameLabelset`); that both have a

@@ -5,6 +5,7 @@ use std::time::Duration;
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::display::DisplayableExecutionPlan;
 
+use crate::exec::operator::OperatorExec;
 use crate::query::{Metric, PlanNode};
 
 /// Deeper plans are cut: nobody reads them, and their nesting is a reader's stack.
@@ -24,14 +25,18 @@ fn node(plan: &dyn ExecutionPlan, depth: usize) -> PlanNode {
         name: metric.value().name().to_owned(),
         value: metric.value().to_string(),
     });
-    let children = match depth {
+    let children: Vec<PlanNode> = match depth {
         0 => Vec::new(),
         depth => plan.children().into_iter().map(|child| node(child.as_ref(), depth - 1)).collect(),
     };
+    let own = plan.downcast_ref::<OperatorExec>().and_then(OperatorExec::samples);
+    let of_children = children.iter().filter_map(|child| child.samples);
+    let samples = own.or_else(|| of_children.reduce(|a, b| a + b));
     PlanNode {
         name: DisplayableExecutionPlan::new(plan).one_line().to_string().trim_end().to_owned(),
         elapsed,
         peak_bytes,
+        samples,
         metrics: metrics.collect(),
         children,
     }

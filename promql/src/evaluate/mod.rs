@@ -89,7 +89,7 @@ impl Engine {
     /// # Errors
     /// [`Internal`](ErrorKind::Internal) if it cannot be set up.
     pub fn reading(&self) -> Result<Arc<TaskContext>> {
-        self.context(&Stop::default())
+        Ok(self.context(&Stop::default())?.0)
     }
 
     /// Evaluates `request` over `source`. Dropping the future cancels the query.
@@ -135,11 +135,13 @@ impl Engine {
     {
         let stop = Stop::default();
         let _stop = stop.on_drop();
+        let (context, memory) = self.context(&stop)?;
         let running = Running {
             features: self.settings.features,
             series_limit: self.settings.series_limit,
             source,
-            context: self.context(&stop)?,
+            context,
+            memory,
             stop,
         };
         let began = Instant::now();
@@ -153,12 +155,13 @@ impl Engine {
         }
     }
 
-    fn context(&self, stop: &Stop) -> Result<Arc<TaskContext>> {
-        let pool = ChildPool::new(Arc::clone(&self.memory), self.settings.query_memory_limit);
+    fn context(&self, stop: &Stop) -> Result<(Arc<TaskContext>, Arc<ChildPool>)> {
+        let limit = self.settings.query_memory_limit;
+        let pool = Arc::new(ChildPool::new(Arc::clone(&self.memory), limit));
         let runtime: Arc<RuntimeEnv> =
-            RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc()?;
+            RuntimeEnvBuilder::new().with_memory_pool(Arc::clone(&pool) as _).build_arc()?;
         let config = SessionConfig::new().with_extension(Arc::new(stop.clone()));
         let context = TaskContext::default().with_session_config(config).with_runtime(runtime);
-        Ok(Arc::new(context))
+        Ok((Arc::new(context), pool))
     }
 }

@@ -1,6 +1,7 @@
 //! One query: parsed, resolved, planned, executed.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use datafusion::error::DataFusionError;
 use datafusion::execution::TaskContext;
@@ -15,12 +16,17 @@ use crate::exec::grid::Grid;
 use crate::functions::{Reach, Windows};
 use crate::parse::{Features, Steps, parse};
 use crate::plan::{Budget, Node, Planner, Runs, Selectors, Times, resolve};
-use crate::query::{Evaluation, PlanNode, QueryAnswer, QueryRequest, QueryValue};
-use crate::runtime::Stop;
+use crate::query::{
+    Evaluation, PlanNode, QueryAnswer, QueryRequest, QueryValue, SampleStats, StepSamples, Timings,
+};
+use crate::runtime::{ChildPool, Stop};
 
 fn millis(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }
+
+/// What one sample takes in memory: a timestamp and a value.
+const SAMPLE_BYTES: usize = 16;
 
 /// How often a query is begun anew.
 const ATTEMPTS: usize = 16;
@@ -31,6 +37,8 @@ pub(super) struct Running {
     pub(super) series_limit: usize,
     pub(super) source: Arc<dyn SeriesSource>,
     pub(super) context: Arc<TaskContext>,
+    /// The memory of `context`.
+    pub(super) memory: Arc<ChildPool>,
     pub(super) stop: Stop,
 }
 
@@ -54,15 +62,20 @@ impl Running {
     }
 
     async fn evaluate(&self, request: &QueryRequest) -> Result<QueryAnswer> {
+        let began = Instant::now();
         let Asked { expr, times, grid } = self.asked(request)?;
         if let Expr::Text(text) = expr {
-            let text = text.shown().into_owned();
-            return Ok(QueryAnswer::of(QueryValue::String(times.start, text)));
+            let value = QueryValue::String(times.start, text.clone());
+            let steps = vec![StepSamples { time: times.start, ..StepSamples::default() }];
+            let samples = SampleStats { steps, ..SampleStats::default() };
+            return Ok(QueryAnswer { samples: Some(samples), ..QueryAnswer::of(value) });
         }
         let budget = self.budget();
         let selectors = self.resolve(&expr, times, grid, request, &budget).await?;
-        let mut planner = Planner::new(times, self.features, &selectors, &budget);
+        let counted = request.stats || request.analyze;
+        let mut planner = Planner::new(times, self.features, &selectors, &budget, counted);
         let planned = plan(&mut planner, &expr, grid, &self.context).await?;
+        let preparation = began.elapsed();
         let is_range = matches!(request.evaluation, Evaluation::Range { .. });
         let executed = match planned {
             Planned::Runs(runs, windows, reach) => {
@@ -72,13 +85,27 @@ impl Running {
                 answer::of_grid(node, expr.value_type(), is_range, &self.context).await
             }
         };
-        let Executed { value, memory, plan } =
+        let Executed { value, memory, plan, sorting } =
             executed.map_err(|error| query_error(error, &planner))?;
+        let execution = began.elapsed().saturating_sub(preparation + sorting);
         let (mut warnings, infos) = planner.annotations(&request.query);
         warnings.splice(0..0, selectors.warnings());
         let value = answer::limited(value, request.limit, &mut warnings);
-        let plan = request.analyze.then(|| explain::tree(plan.as_ref()));
-        Ok(QueryAnswer { value, warnings, infos, plan, memory: Some(Arc::new(memory)) })
+        let samples = planner.consumption(grid.steps).map(|(counts, series)| {
+            let steps = counts.total.into_iter().zip(counts.read).enumerate();
+            let step = |(k, (total, read))| StepSamples { time: grid.time(k), total, read };
+            let peak = self.memory.peak() / SAMPLE_BYTES;
+            SampleStats { steps: steps.map(step).collect(), series, peak }
+        });
+        Ok(QueryAnswer {
+            value,
+            warnings,
+            infos,
+            timings: Timings { preparation, execution, sorting },
+            samples,
+            plan: request.analyze.then(|| explain::tree(plan.as_ref())),
+            memory: Some(Arc::new(memory)),
+        })
     }
 
     /// The plan of the query, not executed.
@@ -89,7 +116,7 @@ impl Running {
         }
         let budget = self.budget();
         let selectors = self.resolve(&expr, times, grid, &request, &budget).await?;
-        let mut planner = Planner::new(times, self.features, &selectors, &budget);
+        let mut planner = Planner::new(times, self.features, &selectors, &budget, false);
         let plan = match plan(&mut planner, &expr, grid, &self.context).await? {
             Planned::Runs(runs, ..) => runs.plan,
             Planned::Grid(node) => node.plan,

@@ -33,6 +33,7 @@ pub mod absent;
 pub mod aggregate;
 pub mod binary;
 pub mod cell;
+pub mod consumed;
 pub mod fault;
 pub mod grid;
 pub mod histogram_quantile;

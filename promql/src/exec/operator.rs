@@ -57,6 +57,11 @@ pub trait Operator: fmt::Debug + Send + Sync + 'static {
         false
     }
 
+    /// How many samples it has given, if it reads some and has counted them.
+    fn samples(&self) -> Option<u64> {
+        None
+    }
+
     /// The state machine of `partition`.
     fn transform(&self, partition: usize) -> Result<Box<dyn Transform>>;
 }
@@ -127,6 +132,13 @@ impl OperatorExec {
             Boundedness::Bounded,
         ));
         Arc::new(Self { operator, inputs, properties, metrics: ExecutionPlanMetricsSet::new() })
+    }
+}
+
+impl OperatorExec {
+    /// How many samples it has given, if it reads some and has counted them.
+    pub fn samples(&self) -> Option<u64> {
+        self.operator.samples()
     }
 }
 

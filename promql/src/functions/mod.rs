@@ -33,6 +33,7 @@ pub mod quantile;
 pub mod range;
 
 mod civil;
+mod consumption;
 mod histogram_total;
 mod histogram_value;
 mod kahan;
@@ -43,6 +44,7 @@ mod scalar;
 mod start_timestamps;
 mod windows;
 
+pub use consumption::Consumption;
 pub use histogram_total::HistogramTotal;
 pub use histogram_value::HistogramValue;
 pub(crate) use range::BEFORE;

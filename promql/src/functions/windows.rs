@@ -47,6 +47,16 @@ impl Windows {
         }
     }
 
+    /// What of each window no window before it holds: none is longer than a step.
+    pub(crate) fn since_last(&self) -> Self {
+        Self { range: self.range.min(self.grid.step), ..*self }
+    }
+
+    /// Whether all windows are the same.
+    pub(crate) fn is_fixed(&self) -> bool {
+        self.end_step == 0
+    }
+
     /// How many windows there are.
     pub fn len(&self) -> usize {
         self.grid.steps

@@ -21,6 +21,8 @@ pub struct Features {
     pub type_and_unit_labels: bool,
     /// Start timestamps say when counters began anew (`use-start-timestamps`).
     pub use_start_timestamps: bool,
+    /// Statistics of samples are told of each step where all are asked for (`promql-per-step-stats`).
+    pub per_step_stats: bool,
     /// Thanos' `xrate`, `xincrease` and `xdelta` (`--query.enable-x-functions`).
     pub x_functions: bool,
 }
@@ -42,7 +44,7 @@ impl Features {
         }
         language.extend([
             ("delayed_name_removal", self.delayed_name_removal),
-            ("per_step_stats", false),
+            ("per_step_stats", self.per_step_stats),
             ("type_and_unit_labels", self.type_and_unit_labels),
             ("unquoted_utf8_names", self.unquoted_utf8_names),
         ]);

@@ -130,6 +130,7 @@ impl Planner<'_> {
             (false, None) => {}
         }
         let around = std::mem::take(&mut self.annotations);
+        let before = self.counting.planned();
         let input = self.plan(&node.expr, grid);
         let annotations = std::mem::replace(&mut self.annotations, around);
         let input = input?;
@@ -138,7 +139,8 @@ impl Planner<'_> {
         let plan = count_values(input.plan, grid, groups, Arc::clone(&found));
         let share = ShareExec::create(plan);
         let label = label.to_owned();
-        let of = ValuesOf::Count { groups: labels, label, annotations };
+        let selectors = self.counting.since(before);
+        let of = ValuesOf::Count { groups: labels, label, annotations, selectors };
         self.pending = Some(PendingValues { key, share, found, of });
         Err(Error::internal("count_values is not executed yet"))
     }

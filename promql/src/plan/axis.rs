@@ -3,6 +3,7 @@
 use engine::model::TimeRange;
 use engine::{Error, ErrorKind, Result};
 
+use super::consumption::Taken;
 use crate::ast::{At, Extended, Selector, Subquery};
 use crate::exec::grid::Grid;
 use crate::functions::BEFORE;
@@ -95,6 +96,12 @@ impl Times {
     /// The windows of `range` ms of a selector.
     pub(crate) fn windows(&self, selector: &Selector, range: i64, grid: Grid) -> Windows {
         self.shifted(selector.at, selector.offset, range, grid)
+    }
+
+    /// What each step around a subquery takes of its steps.
+    pub(super) fn taken(&self, subquery: &Subquery) -> Taken {
+        let &Subquery { range, offset, at, .. } = subquery;
+        Taken::Subquery { range, offset, at: self.at(at) }
     }
 
     /// The windows of a subquery's range, over its own steps.

@@ -14,6 +14,7 @@ mod axis;
 mod binary;
 mod budget;
 mod call;
+mod consumption;
 mod downsampling;
 mod fault;
 mod histogram;
@@ -34,10 +35,12 @@ use engine::{Error, Result};
 use hashbrown::HashMap;
 
 use self::annotations::Annotations;
+use self::consumption::{Counted as CountedSelector, Counting, Taken};
 use self::names::Unnamed;
 use crate::ast::{Expr, Extended, Selector, Subquery, VectorMatching};
 use crate::exec::Argument;
 use crate::exec::cell::{CellFunction, cell_function};
+use crate::exec::consumed::Consumed;
 use crate::exec::grid::Grid;
 use crate::exec::ordered_aggregate::{CountedValue, CountedValues};
 use crate::exec::repeat::repeat;
@@ -45,6 +48,7 @@ use crate::exec::scalar::{ScalarSource, scalar};
 use crate::exec::share::ShareExec;
 use crate::exec::subquery::subquery;
 use crate::exec::window::{OfNewest, WindowFunction};
+use crate::functions::Consumption;
 use crate::parse::Features;
 
 pub(crate) use axis::Times;
@@ -76,6 +80,8 @@ pub(crate) struct Runs {
     pub(crate) series: SeriesSet,
     /// Which series lose their metric's name at the end of the query.
     pub(crate) unnamed: Unnamed,
+    /// Where samples are counted by who reads them; none if they are not counted, or have been already.
+    pub(crate) consumed: Option<Arc<Consumed>>,
 }
 
 impl Runs {
@@ -111,9 +117,14 @@ pub(crate) struct PendingValues {
 /// Whose values are pending.
 #[derive(Debug)]
 enum ValuesOf {
-    /// Of a `count_values`: the groups, the label that has the value, and the annotations of what it
-    /// counts.
-    Count { groups: Vec<Labels>, label: String, annotations: Annotations },
+    /// Of a `count_values`: the groups, the label that has the value, the annotations of what it
+    /// counts, and the selectors in there.
+    Count {
+        groups: Vec<Labels>,
+        label: String,
+        annotations: Annotations,
+        selectors: Vec<CountedSelector>,
+    },
     /// Of a scalar that changes from step to step.
     Scalar,
 }
@@ -143,16 +154,18 @@ pub(crate) struct Planner<'a> {
     counted: HashMap<usize, Counted>,
     /// The values of scalars that have been executed, by the address of their expression.
     scalar_values: HashMap<usize, Vec<f64>>,
+    counting: Counting,
     pending: Option<PendingValues>,
 }
 
 impl<'a> Planner<'a> {
-    /// A planner for one tree.
+    /// A planner for one tree; samples are counted if `counted`.
     pub(crate) fn new(
         times: Times,
         features: Features,
         selectors: &'a Selectors,
         budget: &'a Budget,
+        counted: bool,
     ) -> Self {
         Self {
             times,
@@ -164,6 +177,7 @@ impl<'a> Planner<'a> {
             spans: times.end > times.start,
             counted: HashMap::new(),
             scalar_values: HashMap::new(),
+            counting: Counting::new(counted),
             pending: None,
         }
     }
@@ -180,7 +194,8 @@ impl<'a> Planner<'a> {
         self.annotations.clear();
         let PendingValues { key, share, found, of } = pending;
         match of {
-            ValuesOf::Count { groups, label, annotations } => {
+            ValuesOf::Count { groups, label, annotations, selectors } => {
+                self.counting.restart(selectors);
                 let labels = |counted: CountedValue| {
                     let label = Labels::new([(label.as_str(), counted.value)]);
                     groups[counted.group as usize].overlay(&label.unwrap_or_default())
@@ -190,11 +205,19 @@ impl<'a> Planner<'a> {
                 self.counted.insert(key, Counted { share, series, annotations });
             }
             ValuesOf::Scalar => {
+                // It is executed once more, as a parameter.
+                self.counting.restart(Vec::new());
                 // The text of a number is the shortest that means it.
                 let values = found.get().into_iter().filter_map(|found| found.value.parse().ok());
                 self.scalar_values.insert(key, values.collect());
             }
         }
+    }
+
+    /// How many samples were consumed at each of `steps` steps, and of how many series, after the plan has
+    /// been executed; none if they are not counted.
+    pub(crate) fn consumption(&self, steps: usize) -> Option<(Consumption, usize)> {
+        self.counting.sum(steps)
     }
 
     /// Warnings and infos on `query`, after the plan has been executed.
@@ -220,7 +243,10 @@ impl Planner<'_> {
         }
         let once = selectors::evaluated_at(expr, grid);
         if once != grid {
-            let node = self.plan_in(false, expr, once)?;
+            let around = self.counting.enter(grid, Taken::Repeated);
+            let node = self.plan_in(false, expr, once);
+            self.counting.leave(around);
+            let node = node?;
             return Ok(Node { plan: repeat(node.plan, once, grid), grid, ..node });
         }
         match expr {
@@ -267,12 +293,13 @@ impl Planner<'_> {
         let windows = self.times.windows(selector, lookback, grid);
         let runs = self.selectors.runs(selector);
         let series = SeriesSet::from_roster(self.selectors.roster(selector));
+        let consumed = self.counting.selector(grid, series.len());
         let plan = match (selector.extended, what) {
             (Some(Extended::Smoothed), OfNewest::Value) => {
                 let notes = self.notes(&series, "", selector.place);
                 WindowFunction::smoothed(runs, grid, windows, notes, selector.totals_only)
             }
-            _ => WindowFunction::instant(runs, grid, windows, what, selector.totals_only),
+            _ => WindowFunction::instant(runs, grid, windows, what, selector.totals_only, consumed),
         };
         Node { plan, series, grid, ordered: false, unnamed: Unnamed::None }
     }
@@ -282,8 +309,12 @@ impl Planner<'_> {
     pub(crate) fn subquery(&mut self, node: &Subquery, grid: Grid, hints: bool) -> Result<Runs> {
         let inner = self.times.subquery_grid(node, grid)?;
         let spans = self.times.subquery_end(node, grid) > inner.start;
-        let Node { plan, series, unnamed, .. } = self.plan_in(spans, &node.expr, inner)?;
-        Ok(Runs { plan: subquery(plan, inner, hints), series, unnamed })
+        let taken = self.times.taken(node);
+        let around = self.counting.enter(grid, taken);
+        let planned = self.plan_in(spans, &node.expr, inner);
+        self.counting.leave(around);
+        let Node { plan, series, unnamed, .. } = planned?;
+        Ok(Runs { plan: subquery(plan, inner, hints), series, unnamed, consumed: None })
     }
 }
 

@@ -56,8 +56,16 @@ impl Planner<'_> {
             false => Unnamed::None,
         };
         let totals_only = totals_only(range);
-        let range =
-            RangeCall { function, arguments, reach, totals_only, notes, odd, expects_counters };
+        let range = RangeCall {
+            function,
+            arguments,
+            reach,
+            totals_only,
+            notes,
+            odd,
+            expects_counters,
+            consumed: runs.consumed,
+        };
         let plan = WindowFunction::range(runs.plan, grid, windows, range, sides);
         let node = Node { plan, series: runs.series, grid, ordered: false, unnamed };
         Ok(if function.keeps_name() { node } else { self.without_name(node) })
@@ -89,6 +97,7 @@ impl Planner<'_> {
             notes: Arc::default(),
             odd: Arc::default(),
             expects_counters: false,
+            consumed: runs.consumed,
         };
         let present = WindowFunction::range(runs.plan, grid, windows, call, Vec::new());
         Ok(one_series(absent(present, grid), labels, grid))
@@ -106,7 +115,8 @@ impl Planner<'_> {
             Expr::Range(selector, range) => {
                 let plan = self.selectors.runs(selector);
                 let series = SeriesSet::from_roster(self.selectors.roster(selector));
-                let runs = Runs { plan, series, unnamed: Unnamed::None };
+                let consumed = self.counting.selector(grid, series.len());
+                let runs = Runs { plan, series, unnamed: Unnamed::None, consumed };
                 Ok((runs, self.times.windows(selector, *range, grid)))
             }
             Expr::Subquery(node) => {

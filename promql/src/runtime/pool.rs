@@ -14,12 +14,18 @@ pub(crate) struct ChildPool {
     parent: Arc<dyn MemoryPool>,
     limit: usize,
     used: AtomicUsize,
+    peak: AtomicUsize,
 }
 
 impl ChildPool {
     /// A pool of at most `limit` bytes under `parent`.
     pub(crate) fn new(parent: Arc<dyn MemoryPool>, limit: usize) -> Self {
-        Self { parent, limit, used: AtomicUsize::new(0) }
+        Self { parent, limit, used: AtomicUsize::new(0), peak: AtomicUsize::new(0) }
+    }
+
+    /// The most bytes that were in use at any time.
+    pub(crate) fn peak(&self) -> usize {
+        self.peak.load(Ordering::Relaxed)
     }
 }
 
@@ -36,7 +42,8 @@ impl MemoryPool for ChildPool {
 
     fn grow(&self, reservation: &MemoryReservation, additional: usize) {
         self.parent.grow(reservation, additional);
-        self.used.fetch_add(additional, Ordering::Relaxed);
+        let before = self.used.fetch_add(additional, Ordering::Relaxed);
+        self.peak.fetch_max(before + additional, Ordering::Relaxed);
     }
 
     fn shrink(&self, reservation: &MemoryReservation, shrink: usize) {
@@ -53,9 +60,16 @@ impl MemoryPool for ChildPool {
                 reservation.consumer().name()
             )
         })?;
-        self.parent.try_grow(reservation, additional).inspect_err(|_| {
-            self.used.fetch_sub(additional, Ordering::Relaxed);
-        })
+        match self.parent.try_grow(reservation, additional) {
+            Ok(()) => {
+                self.peak.fetch_max(self.reserved(), Ordering::Relaxed);
+                Ok(())
+            }
+            Err(error) => {
+                self.used.fetch_sub(additional, Ordering::Relaxed);
+                Err(error)
+            }
+        }
     }
 
     fn reserved(&self) -> usize {
@@ -76,17 +90,20 @@ mod tests {
     #[test]
     fn both_limits_hold_and_everything_is_given_back() {
         let process: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(100));
-        let child = |limit| -> Arc<dyn MemoryPool> {
-            Arc::new(ChildPool::new(Arc::clone(&process), limit))
-        };
-        let (one, two) = (child(80), child(80));
+        let child = |limit| Arc::new(ChildPool::new(Arc::clone(&process), limit));
+        let peak = child(80);
+        let (one, two): (Arc<dyn MemoryPool>, Arc<dyn MemoryPool>) =
+            (Arc::clone(&peak) as _, child(80));
         let first = MemoryConsumer::new("first").register(&one);
         let second = MemoryConsumer::new("second").register(&two);
         assert!(first.try_grow(81).is_err(), "more than the query's limit");
-        first.try_grow(70).unwrap();
+        first.try_grow(60).unwrap();
+        first.shrink(30);
+        first.try_grow(40).unwrap();
         assert!(second.try_grow(40).is_err(), "more than the process' limit");
         assert_eq!((one.reserved(), two.reserved(), process.reserved()), (70, 0, 70));
         drop(first);
+        assert_eq!(peak.peak(), 70);
         second.try_grow(40).unwrap();
         drop(second);
         assert_eq!((one.reserved(), two.reserved(), process.reserved()), (0, 0, 0));

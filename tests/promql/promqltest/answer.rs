@@ -29,7 +29,7 @@ impl From<QueryAnswer> for Answer {
     fn from(answer: QueryAnswer) -> Self {
         let found = match answer.value {
             QueryValue::Scalar(_, value) => Found::Scalar(value),
-            QueryValue::String(_, text) => Found::Text(text),
+            QueryValue::String(_, text) => Found::Text(text.shown().into_owned()),
             QueryValue::Vector(_, series) => {
                 let value = |value| match value {
                     SampleValue::Float(value) => Value::Float(value),

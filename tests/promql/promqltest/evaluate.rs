@@ -24,6 +24,7 @@ pub(in crate::promql) const ALL_FEATURES: Features = Features {
     type_and_unit_labels: false,
     use_start_timestamps: true,
     x_functions: false,
+    per_step_stats: false,
 };
 
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| {
@@ -161,6 +162,7 @@ pub(in crate::promql) async fn ask_engine(
         max_resolution: Duration::ZERO,
         timeout: Duration::from_secs(100),
         limit: 0,
+        stats: false,
         analyze: false,
         select: place.options.clone(),
     };

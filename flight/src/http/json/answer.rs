@@ -10,7 +10,7 @@ use promql::query::{MatrixSeries, QueryValue, SampleValue};
 
 use super::histogram::push_histogram;
 use super::number::{push_scalar, push_short_timestamp, push_timestamp, push_value};
-use super::text::{Escape, push_labels, push_string};
+use super::text::{Escape, push_labels, push_string, push_text};
 
 /// The most warnings or infos that an answer carries (`web/api/v1.respond`).
 const ANNOTATIONS_MAX: usize = 10;
@@ -183,7 +183,7 @@ impl Answer {
                 out.push(b'[');
                 push_short_timestamp(out, *time);
                 out.push(b',');
-                push_string(out, text, Escape::Go);
+                push_text(out, text);
                 out.push(b']');
             }
             Payload::LabelSets(sets) => push_labels(out, &sets[self.item]),
@@ -275,6 +275,8 @@ fn push_annotations(out: &mut Vec<u8>, field: &str, kind: &str, texts: &[String]
 
 #[cfg(test)]
 mod tests {
+    use promql::ast::Text;
+
     use super::*;
 
     fn whole(mut answer: Answer) -> String {
@@ -312,6 +314,10 @@ mod tests {
                 r#""scalar","result":[1.5,"10000000000000000000000"]"#,
             ),
             (QueryValue::String(2_000, "<".into()), r#""string","result":[2,"\u003c"]"#),
+            (
+                QueryValue::String(2_000, Text::new(*b"a\xffb\xef\xbf\xbd")),
+                "\"string\",\"result\":[2,\"a\\ufffdb\u{fffd}\"]",
+            ),
             (QueryValue::Matrix(vec![]), r#""matrix","result":[]"#),
             (
                 QueryValue::Matrix(vec![series(&[(0, 0.5), (60_000, -0.0)]), series(&[(1, 1e-7)])]),

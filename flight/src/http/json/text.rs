@@ -5,6 +5,7 @@
 //! through Go's own encoder, which has short forms for two more control characters.
 
 use engine::model::Labels;
+use promql::ast::Text;
 
 /// What is escaped in a string, beside quotes, backslashes and control characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +21,21 @@ pub enum Escape {
 /// Appends `text` as a JSON string.
 pub fn push_string(out: &mut Vec<u8>, text: &str, escape: Escape) {
     out.push(b'"');
+    push_inside(out, text, escape);
+    out.push(b'"');
+}
+
+/// Appends a string that PromQL returns: bytes that are no UTF-8 become replacement characters.
+pub fn push_text(out: &mut Vec<u8>, text: &Text) {
+    out.push(b'"');
+    for chunk in text.as_ref().utf8_chunks() {
+        push_inside(out, chunk.valid(), Escape::Go);
+        chunk.invalid().iter().for_each(|_| out.extend_from_slice(b"\\ufffd"));
+    }
+    out.push(b'"');
+}
+
+fn push_inside(out: &mut Vec<u8>, text: &str, escape: Escape) {
     let bytes = text.as_bytes();
     let mut copied = 0;
     for (at, &byte) in bytes.iter().enumerate() {
@@ -37,7 +53,6 @@ pub fn push_string(out: &mut Vec<u8>, text: &str, escape: Escape) {
         copied = at + push_escaped(out, &bytes[at..], escape);
     }
     out.extend_from_slice(&bytes[copied..]);
-    out.push(b'"');
 }
 
 fn is_line_separator(bytes: &[u8]) -> bool {

@@ -296,7 +296,7 @@ async fn types_of_answers() {
     };
     let now = Evaluation::Instant { time: 30_000 };
     assert_eq!(ask("1 + 1", now).await.unwrap().value, QueryValue::Scalar(30_000, 2.0));
-    let text = QueryValue::String(30_000, "a\nb".to_owned());
+    let text = QueryValue::String(30_000, "a\nb".into());
     assert_eq!(ask(r#""a\nb""#, now).await.unwrap().value, text);
     let QueryValue::Matrix(raw) = ask("m_total{pod=\"1\"}[31s]", now).await.unwrap().value else {
         panic!("no matrix")

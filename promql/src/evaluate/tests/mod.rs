@@ -26,6 +26,7 @@ fn request(query: &str, evaluation: Evaluation) -> QueryRequest {
         timeout: Duration::from_secs(60),
         limit: 0,
         select: SelectOptions::default(),
+        stats: false,
         analyze: false,
     }
 }

@@ -194,7 +194,7 @@ async fn judge(
     }
     if let Some(text) = &expected.text {
         return match value {
-            QueryValue::String(_, found) if found == *text => Ok(()),
+            QueryValue::String(_, found) if found.as_str() == Some(text.as_str()) => Ok(()),
             other => Err(format!("{other:?}, not {text:?}")),
         };
     }

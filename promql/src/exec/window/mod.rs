@@ -24,6 +24,7 @@ use datafusion::error::Result;
 use datafusion::physical_plan::ExecutionPlan;
 
 use super::Argument;
+use super::consumed::{Consumed, Counter};
 use super::grid::{Cells, Grid};
 use super::notes::Notes;
 use super::operator::{Operator, OperatorExec, Transform};
@@ -72,17 +73,31 @@ pub struct WindowFunction {
     odd: Arc<Notes>,
     /// Whether each series with a number as result is one of [`Remark::PossibleNonCounter`].
     expects_counters: bool,
+    /// Where samples are counted, if they are.
+    consumed: Option<Arc<Consumed>>,
 }
 
 impl WindowFunction {
+    /// What counts the samples of a partition, if they are counted.
+    fn counter(&self) -> Option<Counter> {
+        let windows = match &self.kernel {
+            Kernel::Ready(_) => None,
+            Kernel::WithArguments(_, _, Some(reach)) => Some(reach.windows(&self.windows)),
+            Kernel::WithArguments(..) => Some(self.windows),
+        };
+        let consumed = self.consumed.as_ref()?;
+        Some(Counter::new(consumed, windows, self.windows.len()))
+    }
+
     /// `what` of the newest sample; `windows` span the lookback. With `totals_only`, only counts and sums
-    /// of histograms matter.
+    /// of histograms matter. What is found is counted in `consumed`.
     pub fn instant(
         runs: Arc<dyn ExecutionPlan>,
         grid: Grid,
         windows: Windows,
         what: OfNewest,
         totals_only: bool,
+        consumed: Option<Arc<Consumed>>,
     ) -> Arc<dyn ExecutionPlan> {
         let (function, kernel): (_, Arc<dyn RangeKernel>) = match what {
             OfNewest::Value => ("newest", Arc::new(Newest)),
@@ -103,6 +118,7 @@ impl WindowFunction {
             notes: Arc::default(),
             odd: Arc::default(),
             expects_counters: false,
+            consumed,
         };
         OperatorExec::create(Arc::new(operator), vec![runs])
     }
@@ -128,6 +144,8 @@ impl WindowFunction {
             notes,
             odd: Arc::default(),
             expects_counters: false,
+            // Prometheus counts none of its samples (`smoothSeries` in promql/engine.go).
+            consumed: None,
         };
         OperatorExec::create(Arc::new(operator), vec![runs])
     }
@@ -140,8 +158,16 @@ impl WindowFunction {
         call: RangeCall,
         sides: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Arc<dyn ExecutionPlan> {
-        let RangeCall { function, arguments, reach, totals_only, notes, odd, expects_counters } =
-            call;
+        let RangeCall {
+            function,
+            arguments,
+            reach,
+            totals_only,
+            notes,
+            odd,
+            expects_counters,
+            consumed,
+        } = call;
         let cells = if function.gives_histograms() { Cells::of(&runs) } else { Cells::Floats };
         let operator = Self {
             name: "RangeFunctionExec",
@@ -155,6 +181,7 @@ impl WindowFunction {
             notes,
             odd,
             expects_counters,
+            consumed,
         };
         let inputs = sides.into_iter().chain([runs]).collect();
         OperatorExec::create(Arc::new(operator), inputs)
@@ -178,6 +205,8 @@ pub struct RangeCall {
     pub odd: Arc<Notes>,
     /// Whether a series with a number as result may be no counter by its name.
     pub expects_counters: bool,
+    /// Where samples are counted, if they are.
+    pub consumed: Option<Arc<Consumed>>,
 }
 
 impl Operator for WindowFunction {
@@ -201,6 +230,10 @@ impl Operator for WindowFunction {
 
     fn schema(&self) -> SchemaRef {
         self.grid.schema_of(self.cells)
+    }
+
+    fn samples(&self) -> Option<u64> {
+        self.consumed.as_ref().map(|consumed| consumed.counts().total.iter().sum())
     }
 
     fn is_side_input(&self, input: usize) -> bool {

@@ -10,6 +10,7 @@ use engine::model::is_stale;
 
 use super::{Kernel, WindowFunction};
 use crate::exec::ArgumentValues;
+use crate::exec::consumed::Counter;
 use crate::exec::grid::GridBuilder;
 use crate::exec::notes::NoteTaker;
 use crate::exec::operator::Transform;
@@ -33,6 +34,7 @@ pub(super) struct WindowStream {
     notes: NoteTaker,
     expects_counters: bool,
     totals_only: bool,
+    counter: Option<Counter>,
     /// Where what is odd with the parameter goes.
     odd: NoteTaker,
     /// The parameter, if there is something odd with it at any step.
@@ -62,6 +64,7 @@ impl WindowStream {
             notes: NoteTaker::new(&operator.notes),
             expects_counters: operator.expects_counters,
             totals_only: operator.totals_only,
+            counter: operator.counter(),
             odd: NoteTaker::new(&operator.odd),
             odd_parameter: None,
             refused_factors: None,
@@ -99,7 +102,17 @@ impl WindowStream {
         let (expects_counters, totals_only) = (self.expects_counters, self.totals_only);
         let (odd, odd_parameter) = (&self.odd, self.odd_parameter.as_ref());
         let refused_factors = self.refused_factors.as_ref();
-        let Self { windows, kernel: Some(kernel), reader, builder, notes, ready, stop, .. } = self
+        let Self {
+            windows,
+            kernel: Some(kernel),
+            reader,
+            builder,
+            notes,
+            counter,
+            ready,
+            stop,
+            ..
+        } = self
         else {
             return Ok(());
         };
@@ -119,6 +132,9 @@ impl WindowStream {
             for part in parts(&samples, windows.len()) {
                 stop.check()?;
                 kernel.row(&samples, &windows.part(part), &mut slots, &mut remarks);
+            }
+            if let Some(counter) = counter {
+                counter.add(&samples, &slots);
             }
             if expects_counters && slots.valid.contains(&true) {
                 remarks.add(Remark::PossibleNonCounter);
@@ -176,6 +192,7 @@ impl Transform for WindowStream {
     fn end(&mut self, input: usize) -> Result<()> {
         if input == self.sides {
             self.read(None)?;
+            self.counter.iter_mut().for_each(Counter::finish);
             self.ready.extend(self.builder.take()?);
         }
         Ok(())
@@ -190,6 +207,7 @@ impl Transform for WindowStream {
     }
 
     fn held(&self) -> usize {
-        self.reader.held() + self.builder.held()
+        let counted = self.counter.as_ref().map_or(0, Counter::held);
+        self.reader.held() + self.builder.held() + counted
     }
 }

@@ -23,9 +23,9 @@ fn instant_vectors_look_back() {
         (1, vec![None, None, Some(3.0), None]),
     ];
     let instant = |what| {
-        let runs = subquery(source(SAMPLES, &[input.clone()]), SAMPLES, false);
+        let runs = subquery(source(SAMPLES, std::slice::from_ref(&input)), SAMPLES, false);
         let windows = Windows::new(GRID, 15, 0);
-        run(&WindowFunction::instant(runs, GRID, windows, what, false), GRID).unwrap()
+        run(&WindowFunction::instant(runs, GRID, windows, what, false, None), GRID).unwrap()
     };
     assert_eq!(
         instant(OfNewest::Value),
@@ -51,6 +51,7 @@ fn range_functions_take_parameters_of_each_step() {
         notes: Arc::default(),
         odd: Arc::default(),
         expects_counters: false,
+        consumed: None,
     };
     let plan = WindowFunction::range(runs, GRID, windows, call, vec![phi]);
     assert_eq!(run(&plan, GRID).unwrap(), rows(&["1 9"]));

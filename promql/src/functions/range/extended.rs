@@ -30,7 +30,8 @@ pub struct Reach {
 }
 
 impl Reach {
-    fn windows(&self, windows: &Windows) -> Windows {
+    /// `windows` and what lies around them.
+    pub(crate) fn windows(&self, windows: &Windows) -> Windows {
         windows.widened(self.lookback, if self.smoothed { self.lookback } else { 0 })
     }
 }
@@ -255,10 +256,10 @@ impl Change {
             }
             if self.counter {
                 let inside = Inside { ts, histograms, first, last, start: edges.start, smoothed };
-                if let Some(lost) = inside.lost(left, &right, remarks)? {
-                    if change.add(&lost)?.bounds_reconciled {
-                        remarks.add(Remark::ReconciledAdd);
-                    }
+                if let Some(lost) = inside.lost(left, &right, remarks)?
+                    && change.add(&lost)?.bounds_reconciled
+                {
+                    remarks.add(Remark::ReconciledAdd);
                 }
             }
             if self.per_second {

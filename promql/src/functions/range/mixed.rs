@@ -9,14 +9,14 @@ use crate::functions::histogram::FloatHistogram;
 use crate::functions::{Samples, Windows};
 
 /// Samples without stale markers: borrowed where there are none.
-pub(super) struct Fresh<'a> {
+pub(in crate::functions) struct Fresh<'a> {
     given: Samples<'a>,
     floats: Option<(Vec<i64>, Vec<f64>, Vec<i64>)>,
     histograms: Option<(Vec<i64>, Vec<Arc<FloatHistogram>>, Vec<i64>)>,
 }
 
 impl<'a> Fresh<'a> {
-    pub(super) fn new(given: &Samples<'a>) -> Self {
+    pub(in crate::functions) fn new(given: &Samples<'a>) -> Self {
         let floats = given.values.iter().any(|&value| is_stale(value)).then(|| {
             let kept = |at: &usize| !is_stale(given.values[*at]);
             let kept: Vec<usize> = (0..given.values.len()).filter(kept).collect();
@@ -35,7 +35,7 @@ impl<'a> Fresh<'a> {
         Self { given: *given, floats, histograms }
     }
 
-    pub(super) fn samples(&self) -> Samples<'_> {
+    pub(in crate::functions) fn samples(&self) -> Samples<'_> {
         let mut samples = self.given;
         if let Some((ts, values, start_ts)) = &self.floats {
             (samples.ts, samples.values, samples.start_ts) = (ts, values, start_ts);
@@ -55,7 +55,7 @@ fn pick<T: Clone>(from: &[T], kept: &[usize]) -> Vec<T> {
 }
 
 /// Calls `visit(k, floats, histograms)` for each window in order, with where its samples lie.
-pub(super) fn each_window(
+pub(in crate::functions) fn each_window(
     samples: &Samples<'_>,
     windows: &Windows,
     mut visit: impl FnMut(usize, Range<usize>, Range<usize>),

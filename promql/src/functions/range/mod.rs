@@ -13,7 +13,7 @@ mod extremes;
 mod from_before;
 mod histogram_rate;
 mod integral;
-mod mixed;
+pub(super) mod mixed;
 mod moments;
 mod percentiles;
 mod rate;
