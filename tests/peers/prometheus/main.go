@@ -9,6 +9,7 @@
 //	prometheus load                                    print what promqltest loads of texts from stdin
 //	prometheus parse                                   print what the parser makes of queries from stdin
 //	prometheus read -url URL [-chunked]                print what remote read answers to queries from stdin
+//	prometheus script                                  run scripts of promqltest from stdin, print what fails
 //
 // A subcommand lives in a file of its name and registers itself in commands.
 package main
@@ -28,6 +29,7 @@ var commands = map[string]func(args []string) error{
 	"load":   load,
 	"parse":  parse,
 	"read":   read,
+	"script": script,
 	"write":  write,
 }
 

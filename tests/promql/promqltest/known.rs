@@ -16,6 +16,11 @@ fn known() -> impl Iterator<Item = (&'static str, usize, &'static str)> {
     })
 }
 
+/// The scripts and lines of the list.
+pub(super) fn lines() -> Vec<(&'static str, usize)> {
+    known().map(|(script, line, _)| (script, line)).collect()
+}
+
 /// Fails if `wrong`, the lines of evaluations of `script` that fail, are not those of the list.
 pub(super) fn compare(script: &str, wrong: &BTreeMap<usize, String>) {
     let mut listed: Vec<usize> =

@@ -7,7 +7,8 @@
 //!
 //! Every script runs twice: all series in one block, and cut in time and over two replicas that are
 //! made one. What is known to fail stands in `known.txt`, a line an evaluation; an evaluation that
-//! fails without standing there fails its test, and so does one that stands there and passes.
+//! fails without standing there fails its test, and so does one that stands there and passes, here or
+//! with Prometheus 3.16. Scripts of our own (`scripts`) pass here and there.
 
 pub(super) mod answer;
 pub(super) mod evaluate;
@@ -15,18 +16,20 @@ pub(crate) mod histogram;
 mod judge;
 mod known;
 mod loads;
+mod peer;
 pub(super) mod script;
 mod shifts;
 pub(super) mod storage;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, OnceLock};
 
 use crate::support::shared;
 
 use evaluate::{Outcome, run};
-use script::Script;
+use script::{Command, Script};
 use shifts::Shifts;
 use storage::Layout;
 
@@ -34,17 +37,18 @@ use storage::Layout;
 const EVALUATIONS: usize = 1327;
 
 /// The scripts, by name, and what came of their evaluations.
-static SCRIPTS: LazyLock<Vec<Script>> = LazyLock::new(|| {
-    let folder = shared("promqltest");
-    let entries = std::fs::read_dir(&folder).expect("the folder of the scripts");
+static SCRIPTS: LazyLock<Vec<Script>> = LazyLock::new(|| scripts_in(&shared("promqltest")));
+
+fn scripts_in(folder: &Path) -> Vec<Script> {
+    let entries = std::fs::read_dir(folder).expect("the folder of the scripts");
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("a folder entry").path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "test"));
     paths.sort();
-    let read = |path: &std::path::PathBuf| {
+    let read = |path: &PathBuf| {
         Script::read(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()))
     };
     paths.iter().map(read).collect()
-});
+}
 
 /// The queries of all scripts, each once.
 pub(super) fn queries() -> Vec<&'static str> {
@@ -164,4 +168,55 @@ fn all_evaluations_are_counted() {
     std::io::stdout().write_all(table.as_bytes()).expect("the table is printed");
     known::only_of(TESTED);
     assert_eq!(total[0], EVALUATIONS, "no evaluation is skipped");
+}
+
+/// The same loads and the same evaluation, alone.
+fn alone(script: &Script, line: usize) -> String {
+    let mut text = String::new();
+    for command in &script.commands {
+        match command {
+            Command::Clear => text.push_str("clear\n\n"),
+            Command::Load(load) => text += &format!("{}\n\n", load.text),
+            Command::Evaluate(evaluation) if evaluation.line == line => {
+                return text + &evaluation.text + "\n";
+            }
+            Command::Evaluate(_) => {}
+        }
+    }
+    panic!("{}: no evaluation in line {line}", script.name)
+}
+
+/// What stands in `known.txt` is what Prometheus 3.16 answers otherwise, too.
+#[test]
+fn what_fails_here_fails_with_prometheus() {
+    for (name, line) in known::lines() {
+        let script = SCRIPTS.iter().find(|script| script.name == name).expect("a script");
+        let text = alone(script, line);
+        let said = peer::run(&text).expect_err(&text);
+        assert!(said.contains("error in eval"), "{text}\n{said}");
+        // That before it passes: what is cut out of a script is one.
+        let before = script.evaluations().map(|evaluation| evaluation.line);
+        let passes = |&other: &usize| other < line && !known::lines().contains(&(name, other));
+        let text = alone(script, before.filter(passes).last().expect("it is not the first"));
+        peer::run(&text).unwrap_or_else(|said| panic!("{text}\n{said}"));
+    }
+}
+
+#[test]
+fn scripts_of_our_own_pass_here_and_with_prometheus() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/promql/promqltest/scripts");
+    let scripts = scripts_in(&folder);
+    let shifts = Shifts::of(&scripts);
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    for script in &scripts {
+        for layout in [Layout::One, Layout::Split] {
+            for Outcome { line, query, wrong } in runtime.block_on(run(script, &shifts, layout)) {
+                assert_eq!(wrong, None, "{}:{line} {query}", script.name);
+            }
+        }
+    }
+    for script in &scripts {
+        let text = std::fs::read_to_string(folder.join(&script.name)).expect("it was read before");
+        peer::run(&text).unwrap_or_else(|said| panic!("{}\n{said}", script.name));
+    }
 }

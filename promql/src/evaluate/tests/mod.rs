@@ -1,9 +1,7 @@
-//! Queries from text to answer, over samples in memory. Most cases are scripts in the promqltest
-//! language, which [`script`] runs.
+//! Queries from text to answer, over samples in memory.
 
-mod cases;
+mod answers;
 mod limits;
-mod script;
 
 use std::sync::Arc;
 use std::time::Duration;

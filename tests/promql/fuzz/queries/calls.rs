@@ -65,13 +65,26 @@ impl Queries<'_> {
     }
 
     /// A vector without what makes great numbers that are rounded: what is left of them when they are
-    /// divided is nothing but rounding.
+    /// divided is nothing but rounding. Arcs near a right angle are as bad under `tan`.
     pub(super) fn well_conditioned(&mut self, taste: Taste, depth: usize) -> Node {
-        const GREAT: [&str; 10] =
-            ["exp", "sinh", "cosh", "tan", "^", "predict_linear", "sum", "avg", "stddev", "stdvar"];
+        const BAD: [&str; 13] = [
+            "exp",
+            "sinh",
+            "cosh",
+            "tan",
+            "^",
+            "predict_linear",
+            "sum",
+            "avg",
+            "stddev",
+            "stdvar",
+            "acos",
+            "asin",
+            "atan",
+        ];
         loop {
             let of = self.vector(taste, depth - 1);
-            if !of.all_uses().iter().any(|used| GREAT.contains(used)) {
+            if !of.all_uses().iter().any(|used| BAD.contains(used)) {
                 return of;
             }
         }

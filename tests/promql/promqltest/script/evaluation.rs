@@ -79,6 +79,8 @@ pub(in super::super) enum Wanted {
 pub(in super::super) struct Evaluation {
     /// The line of the command.
     pub(in super::super) line: usize,
+    /// The command and its body as the script has them.
+    pub(in super::super) text: String,
     pub(in super::super) query: String,
     pub(in super::super) when: When,
     /// The error that is expected.
@@ -109,6 +111,7 @@ pub(super) fn evaluation(
     let (when, query) = question(rest.trim_start())?;
     let mut evaluation = Evaluation {
         line,
+        text: String::new(),
         query: query.to_owned(),
         when,
         fails: None,
@@ -171,6 +174,7 @@ pub(super) fn evaluation(
         }
     }
     contradictions(&evaluation)?;
+    evaluation.text = [&[command], &lines[..used]].concat().join("\n");
     Ok((evaluation, used))
 }
 
