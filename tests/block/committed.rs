@@ -1,13 +1,15 @@
-//! The bucket in `tests/testdata/bucket-v1`, which the first version of the writer wrote. It stays
-//! readable for ever.
+//! The buckets in `tests/testdata`, one a version of the writer. They stay readable for ever.
 //!
-//! The writer still gives the same bytes; whoever changes that raises
+//! The writer still gives the bytes of the last one; whoever changes that raises
 //! [`WRITER_VERSION`](engine::block::meta::WRITER_VERSION), lets the tests write a new bucket beside
-//! this one, and keeps the reading of the old.
+//! the others, and keeps the reading of the old.
+//!
+//! Version 2 splits the bytes of histograms' whole counts and tells which columns have no values.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use engine::block::meta::WRITER_VERSION;
 use engine::block::{BlockId, BlockMeta, BlockSettings, verify};
 use engine::bucket::{BLOCKS_PREFIX, Bucket};
 
@@ -18,8 +20,13 @@ use super::samples::{
 use super::served::ask;
 use crate::support::{repository, scratch};
 
-pub(super) fn bucket_v1() -> PathBuf {
-    repository().join("tests/testdata/bucket-v1")
+/// The bucket of the writer as it is.
+pub(super) fn bucket() -> PathBuf {
+    bucket_of(WRITER_VERSION)
+}
+
+fn bucket_of(version: &str) -> PathBuf {
+    repository().join(format!("tests/testdata/bucket-v{version}"))
 }
 
 /// The two blocks: four hours of everything, and two hours of another replica.
@@ -172,7 +179,7 @@ fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 
 #[test]
 fn the_writer_still_gives_these_bytes() {
-    let committed = bucket_v1();
+    let committed = bucket();
     if !committed.exists() {
         write_bucket(&committed);
         panic!("{} was missing and is written now: commit it", committed.display());
@@ -194,23 +201,39 @@ fn the_writer_still_gives_these_bytes() {
 }
 
 #[tokio::test]
-async fn the_committed_bucket_is_read() {
-    let yaml = format!("type: FILESYSTEM\nconfig: {{directory: {}}}", bucket_v1().display());
+async fn the_committed_buckets_are_read() {
+    for version in ["1", WRITER_VERSION] {
+        is_read(&bucket_of(version)).await;
+    }
+}
+
+async fn is_read(folder: &Path) {
+    let yaml = format!("type: FILESYSTEM\nconfig: {{directory: {}}}", folder.display());
     let bucket = Bucket::from_yaml(&yaml).expect("a configuration");
-    let mut ids: Vec<BlockId> = Vec::new();
-    let mut samples = 0;
-    for (settings, data) in blocks() {
-        let id = settings.ulid;
+    let ids = bucket.list_dirs(BLOCKS_PREFIX).await.expect("a listing");
+    let mut found = Vec::new();
+    for id in ids {
+        // The id is of the bytes: other versions have others.
+        let id: BlockId = id.parse().expect("an id");
         let report = verify(&bucket, id).await.expect("the block is there");
         assert_eq!(report.problems, Vec::<String>::new());
         let json = bucket.get(&BlockMeta::path(id, "meta.json")).await.expect("meta.json");
         let meta = BlockMeta::of_block(id, &json).expect("a sound meta.json");
-        assert_eq!(meta.external_labels().expect("labels"), settings.external_labels);
-        assert!(read(&bucket, &meta).await.expect("a sound block") == data, "other samples");
-        samples += data.values().map(|samples| samples.floats.len()).sum::<usize>();
-        ids.push(id);
+        let labels = meta.external_labels().expect("labels");
+        let written = blocks().into_iter().position(|(of, _)| of.external_labels == labels);
+        let at = written.expect("one of the two");
+        assert!(
+            read(&bucket, &meta).await.expect("a sound block") == blocks()[at].1,
+            "other samples"
+        );
+        found.push((at, id));
     }
-    assert_eq!(bucket.list_dirs(BLOCKS_PREFIX).await.expect("a listing").len(), ids.len());
+    found.sort_unstable();
+    assert_eq!(found.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [0, 1]);
+    let ids: Vec<BlockId> = found.into_iter().map(|(_, id)| id).collect();
+    let all = blocks();
+    let samples: usize =
+        all.iter().flat_map(|(_, data)| data.values()).map(|samples| samples.floats.len()).sum();
     let (seen, warnings) = ask(&bucket, ids[0]).await;
     assert_eq!(warnings, Vec::<String>::new());
     // One series has no name, so the query of all metrics leaves it out.

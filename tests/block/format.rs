@@ -12,7 +12,7 @@ use engine::block::schema::{
 use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::committed::{blocks, bucket_v1};
+use super::committed::{blocks, bucket};
 use crate::support::{python, repository};
 
 fn document() -> String {
@@ -80,7 +80,7 @@ fn rows(schema: &Schema) -> Vec<[String; 4]> {
 #[test]
 fn the_tables_are_the_schemas() {
     let (settings, _) = &blocks()[0];
-    let block = bucket_v1().join("stoa/v1/blocks").join(settings.ulid.to_string());
+    let block = bucket().join("stoa/v1/blocks").join(settings.ulid.to_string());
     let schema = |name: &str| -> Arc<Schema> {
         let file = std::fs::File::open(block.join(name)).expect("the file");
         let file = ParquetRecordBatchReaderBuilder::try_new(file).expect("a Parquet file");
@@ -136,7 +136,7 @@ fn the_examples_print_what_stands_there() {
         // An answer of its own stands right after the code.
         let own = document[end..].strip_prefix("```\n\n```text\n");
         let answer = own.map_or(shared, |text| text.split("```").next().unwrap_or_default());
-        assert_eq!(run(code, &bucket_v1()), answer, "{engine}");
+        assert_eq!(run(code, &bucket()), answer, "{engine}");
         engines.push(engine);
     }
     assert_eq!(engines, ["duckdb", "duckdb", "pyarrow", "polars"]);

@@ -53,6 +53,50 @@ pub struct Histogram {
     pub counts: HistogramCounts,
 }
 
+impl Histogram {
+    /// The histogram by reference.
+    pub fn parts(&self) -> HistogramParts<'_> {
+        HistogramParts {
+            counter_reset_hint: self.counter_reset_hint,
+            schema: self.schema,
+            zero_threshold: self.zero_threshold,
+            sum: self.sum,
+            positive_spans: &self.positive_spans,
+            negative_spans: &self.negative_spans,
+            custom_values: &self.custom_values,
+            counts: match self.counts {
+                HistogramCounts::Int { count, zero_count, ref positive, ref negative } => {
+                    CountsView::Int { count, zero_count, positive, negative }
+                }
+                HistogramCounts::Float { count, zero_count, ref positive, ref negative } => {
+                    CountsView::Float { count, zero_count, positive, negative }
+                }
+            },
+        }
+    }
+}
+
+/// A [`Histogram`] whose lists lie elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HistogramParts<'a> {
+    /// What is known of resets.
+    pub counter_reset_hint: CounterResetHint,
+    /// Resolution: -4 to 8 exponential, -53 custom bounds.
+    pub schema: i32,
+    /// Width of the zero bucket.
+    pub zero_threshold: f64,
+    /// Sum of observations, or the stale marker's bits.
+    pub sum: f64,
+    /// Buckets above zero.
+    pub positive_spans: &'a [Span],
+    /// Buckets below zero.
+    pub negative_spans: &'a [Span],
+    /// Upper bounds, for schema -53 only.
+    pub custom_values: &'a [f64],
+    /// The counts.
+    pub counts: CountsView<'a>,
+}
+
 /// Spans as two columns of one length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Spans<'a> {

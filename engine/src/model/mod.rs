@@ -12,7 +12,8 @@ mod time;
 pub use aggregate::{Aggregate, AggregateValue, Aggregates};
 pub use duration::{NoDuration, parse_duration};
 pub use histogram::{
-    CounterResetHint, CountsView, Histogram, HistogramCounts, HistogramView, Span, Spans,
+    CounterResetHint, CountsView, Histogram, HistogramCounts, HistogramParts, HistogramView, Span,
+    Spans,
 };
 pub use label_table::{ABSENT, LabelColumn, LabelTable};
 pub use labels::{Label, Labels, METRIC_NAME};

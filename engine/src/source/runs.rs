@@ -1,5 +1,6 @@
 //! Run batches with native histograms and start timestamps, made and read.
 
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
@@ -11,7 +12,8 @@ use arrow::compute::concat;
 use arrow::datatypes::{DataType, Field, FieldRef, Int64Type, Schema, SchemaRef};
 
 use super::run_schema;
-use crate::block::histogram::histogram_fields;
+use crate::block::histogram::{HistogramBuilder, histogram_fields};
+use crate::model::HistogramParts;
 use crate::scan::located::{item as number_item, list};
 use crate::{Error, Result};
 
@@ -103,10 +105,12 @@ pub struct RunBuilder {
     has_histograms: Vec<bool>,
     ts: Vec<i64>,
     values: Vec<f64>,
-    histograms: Vec<StructArray>,
+    /// Histograms in the order of their samples: rows of arrays, and then those that came one by one.
+    arrays: Vec<(StructArray, Range<usize>)>,
+    made: HistogramBuilder,
     /// One a timestamp; none if the batches have no column for them.
     starts: Option<Vec<i64>>,
-    /// How many histograms there are, and the bytes that they take.
+    /// How many histograms there are, and the bytes that those in arrays take.
     count: usize,
     bytes: usize,
     /// Whether the next samples are a row of their own, whatever they are.
@@ -136,12 +140,61 @@ impl RunBuilder {
     }
 
     /// Adds histograms, one a timestamp.
-    pub fn histograms(&mut self, series: u32, ts: &[i64], histograms: StructArray) {
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) for one whose spans are not those of its counts.
+    pub fn histograms<'a>(
+        &mut self,
+        series: u32,
+        ts: &[i64],
+        histograms: impl IntoIterator<Item = HistogramParts<'a>>,
+    ) -> Result<()> {
+        histograms.into_iter().try_for_each(|histogram| self.made.push(histogram))?;
+        self.histogram_row(series, ts);
+        Ok(())
+    }
+
+    /// Adds histograms, one a timestamp: `rows` of `all`. Rows that follow on those added before are handed
+    /// on without a copy.
+    ///
+    /// # Errors
+    /// [`Internal`](crate::ErrorKind::Internal) if Arrow refuses what was added before.
+    pub fn histogram_rows(
+        &mut self,
+        series: u32,
+        ts: &[i64],
+        all: &StructArray,
+        rows: Range<usize>,
+    ) -> Result<()> {
+        self.end_made()?;
+        self.bytes += all.get_array_memory_size() / all.len().max(1) * rows.len();
+        match self.arrays.last_mut() {
+            Some((last, before))
+                if Arc::ptr_eq(last.column(0), all.column(0)) && before.end == rows.start =>
+            {
+                before.end = rows.end;
+            }
+            _ => self.arrays.push((all.clone(), rows)),
+        }
+        self.histogram_row(series, ts);
+        Ok(())
+    }
+
+    fn histogram_row(&mut self, series: u32, ts: &[i64]) {
         self.ts.extend_from_slice(ts);
         self.count += ts.len();
-        self.bytes += histograms.to_data().get_slice_memory_size().unwrap_or_default();
         self.row(series, ts.len(), true);
-        self.histograms.push(histograms);
+    }
+
+    /// Makes an array of the histograms that came one by one.
+    fn end_made(&mut self) -> Result<()> {
+        if !self.made.is_empty() {
+            let all = std::mem::take(&mut self.made).finish()?;
+            self.bytes += all.get_array_memory_size();
+            let rows = 0..all.len();
+            self.arrays.push((all, rows));
+        }
+        Ok(())
     }
 
     fn row(&mut self, series: u32, samples: usize, has_histograms: bool) {
@@ -175,7 +228,7 @@ impl RunBuilder {
     /// Bytes held.
     pub(crate) fn held(&self) -> usize {
         let starts = self.starts.as_ref().map_or(0, Vec::capacity);
-        (self.ts.capacity() + self.values.capacity() + starts) * 8 + self.bytes
+        (self.ts.capacity() + self.values.capacity() + starts) * 8 + self.bytes + self.made.held()
     }
 
     /// The batch, if it has a row; the builder is empty after.
@@ -183,6 +236,7 @@ impl RunBuilder {
     /// # Errors
     /// [`Internal`](crate::ErrorKind::Internal) if Arrow refuses what was added.
     pub fn finish(&mut self) -> Result<Option<RecordBatch>> {
+        self.end_made()?;
         let next = Self { starts: self.starts.as_ref().map(|_| Vec::new()), ..Self::default() };
         let built = std::mem::replace(self, next);
         if built.series.is_empty() {
@@ -193,7 +247,9 @@ impl RunBuilder {
             let rows = built.lengths.iter().zip(&built.has_histograms);
             rows.map(|(&length, &has)| if has == histograms { length } else { 0 }).collect()
         };
-        let histograms = match &built.histograms[..] {
+        let parts = built.arrays.iter().map(|(all, rows)| all.slice(rows.start, rows.len()));
+        let parts: Vec<StructArray> = parts.collect();
+        let histograms = match &parts[..] {
             [] => new_empty_array(&DataType::Struct(histogram_fields())),
             [one] => Arc::new(one.clone()) as ArrayRef,
             many => {

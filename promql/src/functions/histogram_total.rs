@@ -1,6 +1,8 @@
 //! The sum and the mean of native histograms, compensated: for ranges (`funcSumOverTime`,
 //! `funcAvgOverTime`) and for groups (`aggregation` in promql/engine.go).
 
+use std::sync::Arc;
+
 use engine::model::CounterResetHint;
 
 use super::histogram::{FloatHistogram, Merged};
@@ -10,9 +12,9 @@ use super::{Remark, Remarks};
 #[derive(Debug, Clone)]
 pub struct HistogramTotal {
     /// The sum; the mean itself once `incremental`.
-    total: FloatHistogram,
+    total: Arc<FloatHistogram>,
     /// What the sum has lost.
-    lost: Option<FloatHistogram>,
+    lost: Option<Arc<FloatHistogram>>,
     /// How many there were.
     count: f64,
     /// Whether the sum would overflow, and the mean is carried instead.
@@ -27,10 +29,13 @@ pub struct HistogramTotal {
 
 impl HistogramTotal {
     /// The total of one histogram.
-    pub fn new(first: &FloatHistogram) -> Self {
+    pub fn new(first: &Arc<FloatHistogram>) -> Self {
         let hint = first.counter_reset_hint;
         Self {
-            total: first.copied(),
+            total: match first.uses_custom_buckets() {
+                true => Arc::new(first.copied()),
+                false => Arc::clone(first),
+            },
             lost: None,
             count: 1.0,
             incremental: false,
@@ -41,12 +46,12 @@ impl HistogramTotal {
     }
 
     /// A total without a result, that looks at nothing more.
-    pub fn closed(first: &FloatHistogram) -> Self {
+    pub fn closed(first: &Arc<FloatHistogram>) -> Self {
         Self { incompatible: true, ..Self::new(first) }
     }
 
     /// The total as two histograms and two numbers.
-    pub fn into_parts(self) -> ([Option<FloatHistogram>; 2], [f64; 2]) {
+    pub fn into_parts(self) -> ([Option<Arc<FloatHistogram>>; 2], [f64; 2]) {
         let flags = [self.incremental, self.reset, self.no_reset, self.incompatible];
         let bits = flags.iter().rev().fold(0u8, |bits, &flag| bits << 1 | u8::from(flag));
         ([Some(self.total), self.lost], [self.count, f64::from(bits)])
@@ -54,8 +59,8 @@ impl HistogramTotal {
 
     /// The total that was [`into_parts`](Self::into_parts).
     pub fn from_parts(
-        total: FloatHistogram,
-        lost: Option<FloatHistogram>,
+        total: Arc<FloatHistogram>,
+        lost: Option<Arc<FloatHistogram>>,
         [count, bits]: [f64; 2],
     ) -> Self {
         let flag = |at: u8| bits as u8 >> at & 1 == 1;
@@ -71,7 +76,7 @@ impl HistogramTotal {
 
     /// Bytes held.
     pub fn bytes(&self) -> usize {
-        self.total.bytes() + self.lost.as_ref().map_or(0, FloatHistogram::bytes)
+        self.total.bytes() + self.lost.as_ref().map_or(0, |lost| lost.bytes())
     }
 
     /// Adds a histogram to a sum.
@@ -81,7 +86,7 @@ impl HistogramTotal {
         }
         self.see(histogram);
         self.count += 1.0;
-        match self.total.kahan_add(histogram, &mut self.lost) {
+        match Arc::make_mut(&mut self.total).kahan_add(histogram, &mut self.lost) {
             Ok(merged) => note(merged, remarks),
             Err(_) => self.fail(remarks),
         }
@@ -95,8 +100,9 @@ impl HistogramTotal {
         self.see(histogram);
         self.count += 1.0;
         if !self.incremental {
-            let (mut total, mut lost) = (self.total.clone(), self.lost.clone());
-            match total.kahan_add(histogram, &mut lost) {
+            // The sum before is kept, for this one may overflow.
+            let (mut total, mut lost) = (Arc::clone(&self.total), self.lost.clone());
+            match Arc::make_mut(&mut total).kahan_add(histogram, &mut lost) {
                 Ok(merged) => note(merged, remarks),
                 Err(_) => return self.fail(remarks),
             }
@@ -105,19 +111,12 @@ impl HistogramTotal {
                 return;
             }
             self.incremental = true;
-            self.total.div(self.count - 1.0);
-            if let Some(lost) = &mut self.lost {
-                lost.div(self.count - 1.0);
-            }
+            self.div(self.count - 1.0);
         }
-        let share = (self.count - 1.0) / self.count;
-        if let Some(lost) = &mut self.lost {
-            lost.mul(share);
-        }
+        self.mul((self.count - 1.0) / self.count);
         let mut part = histogram.clone();
         part.div(self.count);
-        self.total.mul(share);
-        match self.total.kahan_add(&part, &mut self.lost) {
+        match Arc::make_mut(&mut self.total).kahan_add(&part, &mut self.lost) {
             Ok(merged) => note(merged, remarks),
             Err(_) => self.fail(remarks),
         }
@@ -129,8 +128,9 @@ impl HistogramTotal {
         if self.incompatible {
             return;
         }
-        let merged = self.total.kahan_add(&other.total, &mut self.lost);
-        let lost = other.lost.as_ref().map(|lost| self.total.kahan_add(lost, &mut self.lost));
+        let total = Arc::make_mut(&mut self.total);
+        let merged = total.kahan_add(&other.total, &mut self.lost);
+        let lost = other.lost.as_ref().map(|lost| total.kahan_add(lost, &mut self.lost));
         for merged in [Some(merged), lost].into_iter().flatten() {
             match merged {
                 Ok(merged) => note(merged, remarks),
@@ -151,21 +151,14 @@ impl HistogramTotal {
         }
         if !self.incremental {
             self.incremental = true;
-            self.total.div(own);
-            if let Some(lost) = &mut self.lost {
-                lost.div(own);
-            }
+            self.div(own);
         }
-        let share = own / self.count;
-        self.total.mul(share);
-        if let Some(lost) = &mut self.lost {
-            lost.mul(share);
-        }
+        self.mul(own / self.count);
         let divisor = if other.incremental { self.count / others } else { self.count };
         for part in [Some(&other.total), other.lost.as_ref()].into_iter().flatten() {
-            let mut part = part.clone();
+            let mut part = (**part).clone();
             part.div(divisor);
-            match self.total.kahan_add(&part, &mut self.lost) {
+            match Arc::make_mut(&mut self.total).kahan_add(&part, &mut self.lost) {
                 Ok(merged) => note(merged, remarks),
                 Err(_) => self.fail(remarks),
             }
@@ -181,13 +174,13 @@ impl HistogramTotal {
     }
 
     /// The sum, if there is one.
-    pub fn sum(mut self, remarks: &mut Remarks) -> Option<FloatHistogram> {
+    pub fn sum(mut self, remarks: &mut Remarks) -> Option<Arc<FloatHistogram>> {
         if self.incompatible {
             return None;
         }
         self.note_hints(remarks);
         if let Some(lost) = &self.lost
-            && let Ok(merged) = self.total.add(lost)
+            && let Ok(merged) = Arc::make_mut(&mut self.total).add(lost)
         {
             note(merged, remarks);
         }
@@ -195,22 +188,29 @@ impl HistogramTotal {
     }
 
     /// The mean, if there is one.
-    pub fn mean(mut self, remarks: &mut Remarks) -> Option<FloatHistogram> {
+    pub fn mean(mut self, remarks: &mut Remarks) -> Option<Arc<FloatHistogram>> {
         if self.incompatible {
             return None;
         }
         self.note_hints(remarks);
         if !self.incremental {
-            self.total.div(self.count);
-            if let Some(lost) = &mut self.lost {
-                lost.div(self.count);
-            }
+            self.div(self.count);
         }
         if let Some(lost) = &self.lost {
             // What was added before can be added again.
-            let _ = self.total.add(lost);
+            let _ = Arc::make_mut(&mut self.total).add(lost);
         }
         Some(self.total)
+    }
+
+    fn div(&mut self, divisor: f64) {
+        Arc::make_mut(&mut self.total).div(divisor);
+        self.lost.iter_mut().for_each(|lost| Arc::make_mut(lost).div(divisor));
+    }
+
+    fn mul(&mut self, factor: f64) {
+        Arc::make_mut(&mut self.total).mul(factor);
+        self.lost.iter_mut().for_each(|lost| Arc::make_mut(lost).mul(factor));
     }
 
     fn see(&mut self, histogram: &FloatHistogram) {

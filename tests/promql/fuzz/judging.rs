@@ -20,7 +20,8 @@ const AGAIN: usize = 24;
 ///   how Go moves the elements of a heap.
 /// - It fails, or does not, for twins among a vector whose names go at the end, of which `topk` takes
 ///   others.
-/// - A `limitk` took as many series, where Prometheus itself does not always take the same.
+/// - A `limitk` took as many series, where Prometheus itself does not always take the same, or where some are
+///   there by a `fill`: that counts those last at each step for which it made the left side.
 /// - It differs by no more than Prometheus' own answers do, whose order of additions is shuffled; or it is
 ///   an error of the same kind, of which Prometheus too names other series each time.
 pub(super) async fn is_as_good(place: &Place, node: &Node, asked: &Asked, ours: &Remarked) -> bool {
@@ -67,8 +68,9 @@ pub(super) async fn is_as_good(place: &Place, node: &Node, asked: &Asked, ours: 
             return true;
         }
         if uses(&["limitk"]) && ours != theirs && same_times(&ours.answer, &theirs.answer) {
+            let filled = node.all_uses().iter().any(|used| used.starts_with("fill"));
             let again = place.prometheus(&[part; AGAIN]).await.expect("Prometheus answers");
-            return again.iter().any(|other| other != theirs);
+            return filled || again.iter().any(|other| other != theirs);
         }
     }
     false

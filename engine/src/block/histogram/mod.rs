@@ -11,7 +11,8 @@ mod write;
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::{ArrayRef, AsArray, ListArray, StructArray};
+use arrow::array::{ArrayRef, AsArray, ListArray, StructArray, new_empty_array, new_null_array};
+use arrow::buffer::{NullBuffer, OffsetBuffer};
 use arrow::datatypes::{DataType, Fields};
 
 use super::schema::histograms_schema;
@@ -19,7 +20,7 @@ use crate::model::{CounterResetHint, Histogram};
 use crate::{Error, Result};
 
 pub use read::{HistogramColumns, from_batch};
-pub(super) use write::to_columns;
+pub use write::HistogramBuilder;
 
 /// The number of the first column that belongs to the histogram itself.
 pub(crate) const FIRST_COLUMN: usize = 5;
@@ -37,26 +38,57 @@ pub fn histogram_fields() -> Fields {
 /// # Errors
 /// [`Invalid`](crate::ErrorKind::Invalid) for one whose spans are not those of its counts.
 pub fn histogram_array(histograms: &[Histogram]) -> Result<StructArray> {
-    from_columns(to_columns(histograms)?)
+    built(histograms)?.finish()
 }
 
-/// An array of structs of columns as a file has them, in the order of [`histogram_fields`].
+/// The columns of `histograms` in the order of [`histogram_fields`].
+///
+/// # Errors
+/// As [`histogram_array`].
+pub(super) fn to_columns(histograms: &[Histogram]) -> Result<Vec<ArrayRef>> {
+    built(histograms)?.columns()
+}
+
+fn built(histograms: &[Histogram]) -> Result<HistogramBuilder> {
+    let mut builder = HistogramBuilder::with_capacity(histograms.len());
+    histograms.iter().try_for_each(|histogram| builder.push(histogram.parts()))?;
+    Ok(builder)
+}
+
+/// An array of structs of columns as a file has them, in the order of [`histogram_fields`]. A column that is
+/// not given has no values: it is all null, or its lists are all empty.
 ///
 /// # Errors
 /// [`Corrupt`](crate::ErrorKind::Corrupt) if they are of other types.
-pub(crate) fn from_columns(columns: Vec<ArrayRef>) -> Result<StructArray> {
+pub(crate) fn from_columns(columns: Vec<Option<ArrayRef>>) -> Result<StructArray> {
     let wrong = |e| Error::corrupt("columns of histograms").with_source(e);
     let fields = histogram_fields();
-    let columns = fields.iter().zip(columns).map(|(field, column)| {
-        // Files call the elements of lists what they like.
-        match (field.data_type(), column.as_list_opt::<i32>()) {
-            (DataType::List(element), Some(list)) => {
-                let (_, offsets, values, nulls) = list.clone().into_parts();
-                let list = ListArray::try_new(Arc::clone(element), offsets, values, nulls);
-                Ok(Arc::new(list.map_err(wrong)?) as ArrayRef)
+    let is_float = columns.first().and_then(|column| column.as_ref()?.as_boolean_opt());
+    let is_float = is_float.ok_or_else(|| Error::corrupt("histograms: column is_float"))?.values();
+    let columns = fields.iter().zip(&columns).map(|(field, column)| {
+        let (nulls, offsets, values) = match (field.data_type(), column) {
+            (DataType::List(_), Some(column)) => {
+                let list = column.as_list_opt::<i32>().cloned();
+                let lacks = || Error::corrupt(format!("histograms: column {}", field.name()));
+                // Files call the elements of lists what they like.
+                let (_, offsets, values, nulls) = list.ok_or_else(lacks)?.into_parts();
+                (nulls, offsets, values)
             }
-            _ => Ok(column),
-        }
+            (DataType::List(element), None) => {
+                let of_floats = field.name().ends_with("_float");
+                let valid = || if of_floats { is_float.clone() } else { !is_float };
+                let nulls = field.is_nullable().then(|| NullBuffer::new(valid()));
+                let offsets = OffsetBuffer::new_zeroed(is_float.len());
+                (nulls, offsets, new_empty_array(element.data_type()))
+            }
+            (_, Some(column)) => return Ok(Arc::clone(column)),
+            (kind, None) => return Ok(new_null_array(kind, is_float.len())),
+        };
+        let DataType::List(element) = field.data_type() else {
+            return Err(Error::internal("a list that is none"));
+        };
+        let list = ListArray::try_new(Arc::clone(element), offsets, values, nulls);
+        Ok(Arc::new(list.map_err(wrong)?) as ArrayRef)
     });
     let columns = columns.collect::<Result<Vec<_>>>()?;
     StructArray::try_new(fields.clone(), columns, None).map_err(wrong)

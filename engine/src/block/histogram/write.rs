@@ -2,133 +2,226 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    ArrayRef, BooleanArray, Float64Array, Int32Array, Int64Array, ListArray, PrimitiveArray,
-};
-use arrow::buffer::{NullBuffer, OffsetBuffer};
-use arrow::datatypes::{ArrowPrimitiveType, DataType, Float64Type, Int32Type, Int64Type, Schema};
+use arrow::array::{ArrayRef, BooleanArray, ListArray, PrimitiveArray, StructArray};
+use arrow::buffer::{BooleanBuffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::datatypes::{ArrowPrimitiveType, DataType, Fields, Float64Type, Int32Type, Int64Type};
 
-use super::{FIRST_COLUMN, hint_number};
-use crate::block::{failed, schema::histograms_schema};
-use crate::model::{Histogram, HistogramCounts};
+use super::{hint_number, histogram_fields};
+use crate::block::failed;
+use crate::model::{CountsView, HistogramParts, Span};
 use crate::{Error, Result};
 
-/// The columns of `histograms` from `is_float` on, as [`histograms_schema`] has them. A histogram
-/// whose spans are not those of its counts is an [`Invalid`](crate::ErrorKind::Invalid) error.
-pub(in crate::block) fn to_columns(histograms: &[Histogram]) -> Result<Vec<ArrayRef>> {
-    let schema = histograms_schema();
-    let each = || histograms.iter();
-    for histogram in each() {
-        check_buckets(histogram)?;
+/// How much room is taken for lists that have not come yet, in numbers.
+const RESERVED_MAX: usize = 1 << 20;
+
+/// Makes the columns of histograms, which are added one after the other.
+#[derive(Debug, Default)]
+pub struct HistogramBuilder {
+    is_float: Vec<bool>,
+    reset_hint: Vec<i32>,
+    schema: Vec<i32>,
+    zero_threshold: Vec<f64>,
+    sum: Vec<f64>,
+    /// Of whole counts, and of float counts: the histogram's and its zero bucket's; 0 where the counts are of
+    /// the other kind.
+    whole: [Vec<i64>; 2],
+    floats: [Vec<f64>; 2],
+    positive: Side,
+    negative: Side,
+    custom_values: Lists<f64>,
+}
+
+/// The buckets on one side of zero.
+#[derive(Debug, Default)]
+struct Side {
+    offsets: Lists<i32>,
+    lengths: Lists<i32>,
+    whole: Lists<i64>,
+    floats: Lists<f64>,
+}
+
+/// A column of lists.
+#[derive(Debug)]
+struct Lists<T> {
+    /// Where each list ends in `values`; first 0.
+    ends: Vec<i32>,
+    values: Vec<T>,
+}
+
+impl<T> Default for Lists<T> {
+    fn default() -> Self {
+        Self { ends: vec![0], values: Vec::new() }
     }
-    let mut columns: Vec<ArrayRef> = vec![
-        Arc::new(each().map(|h| Some(is_float(h))).collect::<BooleanArray>()),
-        Arc::new(Int32Array::from_iter_values(each().map(|h| hint_number(h.counter_reset_hint)))),
-        Arc::new(Int32Array::from_iter_values(each().map(|h| h.schema))),
-        Arc::new(Float64Array::from_iter_values(each().map(|h| h.zero_threshold))),
-        Arc::new(Float64Array::from_iter_values(each().map(|h| h.sum))),
-        Arc::new(each().map(|h| whole(h).map(|(c, ..)| c)).collect::<Int64Array>()),
-        Arc::new(each().map(|h| whole(h).map(|(_, z, ..)| z)).collect::<Int64Array>()),
-        Arc::new(each().map(|h| floats(h).map(|(c, ..)| c)).collect::<Float64Array>()),
-        Arc::new(each().map(|h| floats(h).map(|(_, z, ..)| z)).collect::<Float64Array>()),
-    ];
-    let mut list = |column: ArrayRefOf<'_>| -> Result<()> {
-        let at = FIRST_COLUMN + columns.len();
-        columns.push(column(&schema, at)?);
+}
+
+impl<T> Lists<T> {
+    fn held(&self) -> usize {
+        self.ends.capacity() * size_of::<i32>() + self.values.capacity() * size_of::<T>()
+    }
+
+    /// Adds a list. The first one tells how much room the builder's other rows will take.
+    fn push(&mut self, list: impl IntoIterator<Item = T>, rows: usize) -> Result<()> {
+        let list = list.into_iter();
+        if self.values.capacity() == 0 {
+            self.ends.reserve(rows);
+            self.values.reserve(rows.saturating_mul(list.size_hint().0).min(RESERVED_MAX));
+        }
+        self.values.extend(list);
+        let end = i32::try_from(self.values.len())
+            .map_err(|_| Error::invalid("histograms with more buckets than a column can hold"))?;
+        self.ends.push(end);
         Ok(())
-    };
-    for negative in [false, true] {
-        let spans = |h: &Histogram| match negative {
-            true => h.negative_spans.clone(),
-            false => h.positive_spans.clone(),
+    }
+}
+
+impl HistogramBuilder {
+    /// A builder with room for `count` histograms.
+    pub fn with_capacity(count: usize) -> Self {
+        let (whole, floats) = (|| Vec::with_capacity(count), || Vec::with_capacity(count));
+        Self {
+            is_float: Vec::with_capacity(count),
+            reset_hint: Vec::with_capacity(count),
+            schema: Vec::with_capacity(count),
+            zero_threshold: Vec::with_capacity(count),
+            sum: Vec::with_capacity(count),
+            whole: [whole(), whole()],
+            floats: [floats(), floats()],
+            ..Self::default()
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.is_float.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.is_float.is_empty()
+    }
+
+    /// Bytes held.
+    pub fn held(&self) -> usize {
+        let Self { positive, negative, custom_values, .. } = self;
+        let rows = self.is_float.capacity() * (1 + 2 * size_of::<i32>() + 6 * size_of::<f64>());
+        rows + positive.held() + negative.held() + custom_values.held()
+    }
+
+    /// Adds a histogram.
+    ///
+    /// # Errors
+    /// [`Invalid`](crate::ErrorKind::Invalid) for one whose spans are not those of its counts; nothing of the
+    /// builder is to be used after.
+    pub fn push(&mut self, histogram: HistogramParts<'_>) -> Result<()> {
+        let HistogramParts { counts, positive_spans, negative_spans, .. } = histogram;
+        let (is_float, whole, floats) = match counts {
+            CountsView::Int { count, zero_count, .. } => {
+                (false, [count as i64, zero_count as i64], [0.0; 2])
+            }
+            CountsView::Float { count, zero_count, .. } => (true, [0; 2], [count, zero_count]),
         };
-        for span in each().flat_map(spans) {
+        self.is_float.push(is_float);
+        self.reset_hint.push(hint_number(histogram.counter_reset_hint));
+        self.schema.push(histogram.schema);
+        self.zero_threshold.push(histogram.zero_threshold);
+        self.sum.push(histogram.sum);
+        self.whole.iter_mut().zip(whole).for_each(|(column, count)| column.push(count));
+        self.floats.iter_mut().zip(floats).for_each(|(column, count)| column.push(count));
+        let (positive, negative): (Counts<'_>, Counts<'_>) = match counts {
+            CountsView::Int { positive, negative, .. } => ((positive, &[]), (negative, &[])),
+            CountsView::Float { positive, negative, .. } => ((&[], positive), (&[], negative)),
+        };
+        let rows = self.is_float.capacity();
+        self.positive.push(positive_spans, positive, rows)?;
+        self.negative.push(negative_spans, negative, rows)?;
+        self.custom_values.push(histogram.custom_values.iter().copied(), rows)
+    }
+
+    /// The columns in the order of [`histogram_fields`].
+    ///
+    /// # Errors
+    /// [`Internal`](crate::ErrorKind::Internal) if Arrow refuses them.
+    pub(in crate::block) fn columns(self) -> Result<Vec<ArrayRef>> {
+        let fields = histogram_fields();
+        let is_float = BooleanBuffer::from(self.is_float);
+        let whole = || Some(NullBuffer::new(!&is_float));
+        let floats = || Some(NullBuffer::new(is_float.clone()));
+        let [count, zero_count] = self.whole;
+        let [count_float, zero_count_float] = self.floats;
+        let mut columns: Vec<ArrayRef> = vec![
+            Arc::new(BooleanArray::new(is_float.clone(), None)),
+            numbers::<Int32Type>(self.reset_hint, None),
+            numbers::<Int32Type>(self.schema, None),
+            numbers::<Float64Type>(self.zero_threshold, None),
+            numbers::<Float64Type>(self.sum, None),
+            numbers::<Int64Type>(count, whole()),
+            numbers::<Int64Type>(zero_count, whole()),
+            numbers::<Float64Type>(count_float, floats()),
+            numbers::<Float64Type>(zero_count_float, floats()),
+        ];
+        for side in [self.positive, self.negative] {
+            let at = columns.len();
+            columns.push(lists::<Int32Type>(&fields, at, side.offsets, None)?);
+            columns.push(lists::<Int32Type>(&fields, at + 1, side.lengths, None)?);
+            columns.push(lists::<Int64Type>(&fields, at + 2, side.whole, whole())?);
+            columns.push(lists::<Float64Type>(&fields, at + 3, side.floats, floats())?);
+        }
+        let at = columns.len();
+        columns.push(lists::<Float64Type>(&fields, at, self.custom_values, None)?);
+        Ok(columns)
+    }
+
+    /// The histograms as an array of structs with [`histogram_fields`].
+    ///
+    /// # Errors
+    /// [`Internal`](crate::ErrorKind::Internal) if Arrow refuses the columns.
+    pub fn finish(self) -> Result<StructArray> {
+        StructArray::try_new(histogram_fields(), self.columns()?, None).map_err(failed)
+    }
+}
+
+/// Counts of buckets, whole or floats; the others are empty.
+type Counts<'a> = (&'a [i64], &'a [f64]);
+
+impl Side {
+    fn held(&self) -> usize {
+        self.offsets.held() + self.lengths.held() + self.whole.held() + self.floats.held()
+    }
+
+    fn push(&mut self, spans: &[Span], (whole, floats): Counts<'_>, rows: usize) -> Result<()> {
+        let (mut buckets, counts) = (0, (whole.len() + floats.len()) as u64);
+        for span in spans {
             if i32::try_from(span.length).is_err() {
                 return Err(Error::invalid(format!("a span of {} buckets", span.length)));
             }
+            buckets += u64::from(span.length);
         }
-        list(&|schema, at| {
-            let rows = each().map(|h| Some(spans(h).iter().map(|s| s.offset).collect()));
-            lists::<Int32Type>(schema, at, rows.collect())
-        })?;
-        list(&|schema, at| {
-            let rows = each().map(|h| Some(spans(h).iter().map(|s| s.length as i32).collect()));
-            lists::<Int32Type>(schema, at, rows.collect())
-        })?;
-        list(&|schema, at| {
-            let side = |(_, _, p, n): (i64, i64, &[i64], &[i64])| {
-                if negative { n.to_vec() } else { p.to_vec() }
-            };
-            lists::<Int64Type>(schema, at, each().map(|h| whole(h).map(side)).collect())
-        })?;
-        list(&|schema, at| {
-            let side = |(_, _, p, n): (f64, f64, &[f64], &[f64])| {
-                if negative { n.to_vec() } else { p.to_vec() }
-            };
-            lists::<Float64Type>(schema, at, each().map(|h| floats(h).map(side)).collect())
-        })?;
-    }
-    list(&|schema, at| {
-        let rows = each().map(|h| Some(h.custom_values.clone()));
-        lists::<Float64Type>(schema, at, rows.collect())
-    })?;
-    Ok(columns)
-}
-
-type ArrayRefOf<'a> = &'a dyn Fn(&Schema, usize) -> Result<ArrayRef>;
-
-fn lists<T: ArrowPrimitiveType>(
-    schema: &Schema,
-    at: usize,
-    rows: Vec<Option<Vec<T::Native>>>,
-) -> Result<ArrayRef> {
-    let DataType::List(element) = schema.field(at).data_type() else {
-        return Err(Error::internal(format!("column {at} of histograms is no list")));
-    };
-    let nulls = NullBuffer::from_iter(rows.iter().map(Option::is_some));
-    let offsets = OffsetBuffer::from_lengths(rows.iter().map(|r| r.as_ref().map_or(0, Vec::len)));
-    let values = rows.into_iter().flatten().flatten();
-    let values: ArrayRef = Arc::new(PrimitiveArray::<T>::from_iter_values(values));
-    let nulls = schema.field(at).is_nullable().then_some(nulls);
-    let list = ListArray::try_new(Arc::clone(element), offsets, values, nulls);
-    Ok(Arc::new(list.map_err(failed)?))
-}
-
-/// Whether the spans name as many buckets as there are counts.
-fn check_buckets(histogram: &Histogram) -> Result<()> {
-    let counts = match &histogram.counts {
-        HistogramCounts::Int { positive, negative, .. } => (positive.len(), negative.len()),
-        HistogramCounts::Float { positive, negative, .. } => (positive.len(), negative.len()),
-    };
-    let sides = [(&histogram.positive_spans, counts.0), (&histogram.negative_spans, counts.1)];
-    for (spans, counts) in sides {
-        let buckets: u64 = spans.iter().map(|span| u64::from(span.length)).sum();
-        if buckets != counts as u64 {
+        if buckets != counts {
             let what = format!("a histogram with {buckets} buckets has counts of {counts}");
             return Err(Error::invalid(what));
         }
-    }
-    Ok(())
-}
-
-fn is_float(histogram: &Histogram) -> bool {
-    matches!(histogram.counts, HistogramCounts::Float { .. })
-}
-
-fn whole(histogram: &Histogram) -> Option<(i64, i64, &[i64], &[i64])> {
-    match &histogram.counts {
-        HistogramCounts::Int { count, zero_count, positive, negative } => {
-            Some((*count as i64, *zero_count as i64, positive, negative))
-        }
-        HistogramCounts::Float { .. } => None,
+        self.offsets.push(spans.iter().map(|span| span.offset), rows)?;
+        self.lengths.push(spans.iter().map(|span| span.length as i32), rows)?;
+        self.whole.push(whole.iter().copied(), rows)?;
+        self.floats.push(floats.iter().copied(), rows)
     }
 }
 
-fn floats(histogram: &Histogram) -> Option<(f64, f64, &[f64], &[f64])> {
-    match &histogram.counts {
-        HistogramCounts::Float { count, zero_count, positive, negative } => {
-            Some((*count, *zero_count, positive, negative))
-        }
-        HistogramCounts::Int { .. } => None,
-    }
+fn numbers<T: ArrowPrimitiveType>(values: Vec<T::Native>, nulls: Option<NullBuffer>) -> ArrayRef {
+    Arc::new(PrimitiveArray::<T>::new(ScalarBuffer::from(values), nulls))
+}
+
+fn lists<T: ArrowPrimitiveType>(
+    fields: &Fields,
+    at: usize,
+    lists: Lists<T::Native>,
+    nulls: Option<NullBuffer>,
+) -> Result<ArrayRef> {
+    let DataType::List(element) = fields[at].data_type() else {
+        return Err(Error::internal(format!("column {at} of histograms is no list")));
+    };
+    let ends = OffsetBuffer::new(ScalarBuffer::from(lists.ends));
+    let list =
+        ListArray::try_new(Arc::clone(element), ends, numbers::<T>(lists.values, None), nulls);
+    Ok(Arc::new(list.map_err(failed)?))
 }

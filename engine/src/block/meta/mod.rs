@@ -24,7 +24,7 @@ pub const META_FILE: &str = "meta.json";
 pub const FORMAT_VERSION: u32 = 1;
 
 /// The version of the writer: it changes whenever the same input gives other bytes.
-pub const WRITER_VERSION: &str = "1";
+pub const WRITER_VERSION: &str = "2";
 
 /// The identity of a block: a ULID, as 26 characters in text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int32Array, Int64Array, StringArray, TimestampMillisecondArray};
+use arrow::datatypes::{DataType, Field};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
@@ -106,6 +107,10 @@ impl HistogramsFile {
     }
 }
 
+fn is_list(field: &Field) -> bool {
+    matches!(field.data_type(), DataType::List(_))
+}
+
 fn properties() -> Result<WriterPropertiesBuilder> {
     let mut properties = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(3).map_err(failed)?))
@@ -127,17 +132,26 @@ fn properties() -> Result<WriterPropertiesBuilder> {
             .set_column_dictionary_enabled(column.clone(), false)
             .set_column_encoding(column, Encoding::BYTE_STREAM_SPLIT);
     }
-    for list in ["positive_counts", "negative_counts"] {
-        let column = ColumnPath::new(vec![list.into(), "list".into(), "element".into()]);
-        properties = properties
-            .set_column_dictionary_enabled(column.clone(), false)
-            .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
+    // Neighbours of one series differ by little: split bytes of whole counts take half of what deltas take.
+    for side in ["positive", "negative"] {
+        for counts in ["counts", "counts_float"] {
+            let list = format!("{side}_{counts}");
+            let column = ColumnPath::new(vec![list, "list".into(), "element".into()]);
+            properties = properties
+                .set_column_dictionary_enabled(column.clone(), false)
+                .set_column_encoding(column, Encoding::BYTE_STREAM_SPLIT);
+        }
     }
-    for list in ["positive_counts_float", "negative_counts_float"] {
-        let column = ColumnPath::new(vec![list.into(), "list".into(), "element".into()]);
+    // Readers leave out columns without values, which their statistics tell.
+    for field in
+        histogram::histogram_fields().iter().filter(|field| field.is_nullable() || is_list(field))
+    {
+        let mut path = vec![field.name().clone()];
+        if is_list(field) {
+            path.extend(["list".into(), "element".into()]);
+        }
         properties = properties
-            .set_column_dictionary_enabled(column.clone(), false)
-            .set_column_encoding(column, Encoding::BYTE_STREAM_SPLIT);
+            .set_column_statistics_enabled(ColumnPath::new(path), EnabledStatistics::Chunk);
     }
     Ok(properties)
 }

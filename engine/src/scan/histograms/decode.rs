@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use arrow::array::{Array, ArrayRef, StructArray};
-use arrow::compute::concat;
+use arrow::array::{Array, StructArray};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ParquetRecordBatchReaderBuilder, RowSelection, RowSelectionPolicy,
@@ -25,10 +24,14 @@ pub(in crate::scan) struct DecodedHistograms {
 #[derive(Debug)]
 struct DecodedFile {
     file: u32,
-    /// Rows of the file, ascending and disjoint, and where in the array each range begins.
+    /// Rows of the file, ascending and disjoint, and the place of each range's first.
     rows: Vec<(Range<u64>, usize)>,
-    histograms: StructArray,
+    /// The histograms, and the place of each array's first.
+    histograms: Vec<(usize, StructArray)>,
 }
+
+/// How many histograms are decoded into one array: larger ones are copied again and again while they grow.
+const ARRAY_ROWS: usize = 4096;
 
 impl DecodedHistograms {
     /// Decodes what was fetched.
@@ -43,11 +46,15 @@ impl DecodedHistograms {
 
     /// Bytes held.
     pub(in crate::scan) fn memory(&self) -> usize {
-        self.files.iter().map(|file| file.histograms.get_array_memory_size()).sum()
+        let arrays = self.files.iter().flat_map(|file| &file.histograms);
+        arrays.map(|(_, array)| array.get_array_memory_size()).sum()
     }
 
-    /// The histograms of a stretch of the wave.
-    pub(in crate::scan) fn rows(&self, stretch: Stretch) -> Result<StructArray> {
+    /// Where the histograms of a stretch of the wave lie: rows of arrays.
+    pub(in crate::scan) fn rows(
+        &self,
+        stretch: Stretch,
+    ) -> Result<impl Iterator<Item = (&StructArray, Range<usize>)>> {
         let not_there = || Error::internal("histograms that no wave has");
         let at = self.files.binary_search_by_key(&stretch.file, |file| file.file);
         let file = &self.files[at.map_err(|_| not_there())?];
@@ -58,12 +65,17 @@ impl DecodedHistograms {
             .filter(|(rows, _)| stretch.start + u64::from(stretch.rows) <= rows.end)
             .ok_or_else(not_there)?;
         let from = before + (stretch.start - rows.start) as usize;
-        Ok(file.histograms.slice(from, stretch.rows as usize))
+        let to = from + stretch.rows as usize;
+        let first = file.histograms.partition_point(|(start, all)| start + all.len() <= from);
+        let arrays = file.histograms[first..].iter().take_while(move |(start, _)| *start < to);
+        Ok(arrays.map(move |(start, all)| {
+            (all, from.saturating_sub(*start)..(to - start).min(all.len()))
+        }))
     }
 }
 
 fn decode(plan: &ScanPlan, fetched: FetchedFile) -> Result<DecodedFile> {
-    let FetchedFile { file, rows, groups, pages } = fetched;
+    let FetchedFile { file, rows, groups, columns, pages } = fetched;
     let open = &plan.files[file as usize].open;
     let (Some(metadata), Some(reader)) = (&open.histograms, &open.block.histograms) else {
         return Err(Error::internal("histograms of a file that has none"));
@@ -86,8 +98,7 @@ fn decode(plan: &ScanPlan, fetched: FetchedFile) -> Result<DecodedFile> {
     }
     let count: usize = ranges.iter().map(Range::len).sum();
     let selection = RowSelection::from_consecutive_ranges(ranges.into_iter(), seen);
-    let columns = FIRST_COLUMN..FIRST_COLUMN + histogram_fields().len();
-    let mask = ProjectionMask::roots(metadata.parquet_schema(), columns);
+    let mask = ProjectionMask::roots(metadata.parquet_schema(), columns.iter().copied());
     let histograms = guarded(reader.path(), || {
         let wrong = |e| Error::corrupt("histograms cannot be decoded").with_source(e);
         let batches = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, metadata.clone())
@@ -95,19 +106,21 @@ fn decode(plan: &ScanPlan, fetched: FetchedFile) -> Result<DecodedFile> {
             .with_projection(mask)
             .with_row_selection(selection)
             .with_row_selection_policy(RowSelectionPolicy::Selectors)
-            .with_batch_size(count.max(1))
+            .with_batch_size(ARRAY_ROWS)
             .build()
             .map_err(wrong)?;
-        let mut arrays: Vec<ArrayRef> = Vec::new();
+        let (mut arrays, mut seen) = (Vec::new(), 0);
         for batch in batches {
             let batch = batch.map_err(|e| Error::corrupt("histograms").with_source(e))?;
-            arrays.push(std::sync::Arc::new(from_columns(batch.columns().to_vec())?));
+            let mut read = batch.columns().iter().cloned();
+            let all = FIRST_COLUMN..FIRST_COLUMN + histogram_fields().len();
+            let all = all.map(|column| columns.contains(&column).then(|| read.next()).flatten());
+            arrays.push((seen, from_columns(all.collect())?));
+            seen += batch.num_rows();
         }
-        let arrays: Vec<&dyn Array> = arrays.iter().map(AsRef::as_ref).collect();
-        let all = concat(&arrays).map_err(|e| Error::corrupt("histograms").with_source(e))?;
-        match all.as_any().downcast_ref::<StructArray>() {
-            Some(all) if all.len() == count => Ok(all.clone()),
-            _ => Err(Error::corrupt(format!("{} histograms instead of {count}", all.len()))),
+        match seen == count {
+            true => Ok(arrays),
+            false => Err(Error::corrupt(format!("{seen} histograms instead of {count}"))),
         }
     })?;
     let mut before = 0;

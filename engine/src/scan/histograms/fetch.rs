@@ -37,6 +37,8 @@ pub(super) struct FetchedFile {
     pub(super) rows: Vec<Range<u64>>,
     /// The row groups that they lie in, ascending.
     pub(super) groups: Vec<usize>,
+    /// The columns of histograms that have values there, ascending; the others are not read.
+    pub(super) columns: Vec<usize>,
     pub(super) pages: Pages,
 }
 
@@ -97,7 +99,9 @@ pub(in crate::scan) async fn fetch_histograms(
 async fn fetch_file(plan: &ScanPlan, file: u32, rows: Vec<Range<u64>>) -> Result<FetchedFile> {
     let no_file = || Error::internal("histograms of a file that has none");
     let reader = plan.files[file as usize].reader().ok_or_else(no_file)?;
-    let (groups, ranges) = pages(reader.metadata(), &rows)
+    let metadata = reader.metadata();
+    let (groups, columns) = groups_and_columns(metadata, &rows);
+    let ranges = pages(metadata, &rows, &columns)
         .ok_or_else(|| Error::corrupt(format!("{}: no page has a row of a run", reader.path())))?;
     plan.limits.spend_bytes(ranges.iter().map(|range| (range.end - range.start) as usize).sum())?;
     let parts = plan.bucket.get_ranges(reader.path(), &ranges).await?;
@@ -106,16 +110,44 @@ async fn fetch_file(plan: &ScanPlan, file: u32, rows: Vec<Range<u64>>) -> Result
     }
     let length = ranges.last().map_or(0, |range| range.end);
     let parts = ranges.iter().map(|range| range.start).zip(parts).collect();
-    Ok(FetchedFile { file, rows, groups, pages: Pages { length, parts } })
+    Ok(FetchedFile { file, rows, groups, columns, pages: Pages { length, parts } })
 }
 
-/// The row groups that `rows` lie in, and the bytes of the pages (and dictionaries) of the columns of
-/// histograms that hold them, ascending; none if the file has not all of them.
-fn pages(metadata: &ParquetMetaData, rows: &[Range<u64>]) -> Option<(Vec<usize>, Vec<Range<u64>>)> {
-    let index = metadata.offset_index()?;
+/// The row groups that `rows` lie in, and the columns of histograms that have any value in these: most
+/// histograms have no negative buckets, no custom bounds, and counts of one kind.
+fn groups_and_columns(metadata: &ParquetMetaData, rows: &[Range<u64>]) -> (Vec<usize>, Vec<usize>) {
+    let (mut groups, mut start) = (Vec::new(), 0);
+    for (at, group) in metadata.row_groups().iter().enumerate() {
+        let end = start + group.num_rows() as u64;
+        let after = rows.partition_point(|range| range.end <= start);
+        if rows.get(after).is_some_and(|range| range.start < end) {
+            groups.push(at);
+        }
+        start = end;
+    }
     // Every column of histograms is one leaf.
     let columns = FIRST_COLUMN..FIRST_COLUMN + histogram_fields().len();
-    let (mut groups, mut ranges) = (Vec::new(), Vec::new());
+    let has_values = |column: &usize| {
+        groups.iter().any(|&group| {
+            metadata.row_group(group).columns().get(*column).is_none_or(|chunk| {
+                let nulls = chunk.statistics().and_then(|statistics| statistics.null_count_opt());
+                nulls.is_none_or(|nulls| i64::try_from(nulls) != Ok(chunk.num_values()))
+            })
+        })
+    };
+    let columns = columns.filter(has_values).collect();
+    (groups, columns)
+}
+
+/// The bytes of the pages (and dictionaries) of `columns` that hold `rows`, ascending; none if the file has not
+/// all of them.
+fn pages(
+    metadata: &ParquetMetaData,
+    rows: &[Range<u64>],
+    columns: &[usize],
+) -> Option<Vec<Range<u64>>> {
+    let index = metadata.offset_index()?;
+    let mut ranges = Vec::new();
     let (mut start, mut next) = (0u64, 0);
     for (at, group) in metadata.row_groups().iter().enumerate() {
         let end = start + u64::try_from(group.num_rows()).ok()?;
@@ -124,10 +156,7 @@ fn pages(metadata: &ParquetMetaData, rows: &[Range<u64>]) -> Option<(Vec<usize>,
         }
         let inside = &rows[next..];
         let inside = &inside[..inside.partition_point(|range| range.start < end)];
-        if !inside.is_empty() {
-            groups.push(at);
-        }
-        for column in columns.clone().filter(|_| !inside.is_empty()) {
+        for &column in columns.iter().filter(|_| !inside.is_empty()) {
             let locations = index.get(at)?.get(column)?.page_locations();
             if group.column(column).dictionary_page_offset().is_some() {
                 let dictionary =
@@ -151,5 +180,5 @@ fn pages(metadata: &ParquetMetaData, rows: &[Range<u64>]) -> Option<(Vec<usize>,
         }
         start = end;
     }
-    (rows.last().is_none_or(|range| range.end <= start)).then_some((groups, ranges))
+    rows.last().is_none_or(|range| range.end <= start).then_some(ranges)
 }

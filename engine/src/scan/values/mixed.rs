@@ -22,7 +22,12 @@ impl Assembly {
         for at in 0..runs.len() {
             let (series, stretch) = (runs.series[at], stretch(&runs, at));
             if self.plan.files[stretch.file as usize].histograms {
-                built.histograms(series, runs.ts(at), self.histograms.rows(stretch)?);
+                let mut ts = runs.ts(at);
+                for (histograms, rows) in self.histograms.rows(stretch)? {
+                    let (now, later) = ts.split_at(rows.len());
+                    built.histogram_rows(series, now, histograms, rows)?;
+                    ts = later;
+                }
                 self.read_starts(stretch, &mut starts)?;
                 built.starts(&starts);
                 continue;

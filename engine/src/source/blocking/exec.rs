@@ -17,7 +17,7 @@ use datafusion::physical_plan::stream::RecordBatchReceiverStream;
 use datafusion::physical_plan::{DisplayAs, DisplayFormatType, ExecutionPlan, PlanProperties};
 
 use super::{BlockingRuns, RunSamples, cut};
-use crate::block::histogram::histogram_array;
+use crate::model::Histogram;
 use crate::scan::frame::{properties, run_operator};
 use crate::scan::located::{BATCH_SAMPLES, list};
 use crate::source::{RunBuilder, has_histograms, run_schema, run_schema_with};
@@ -77,7 +77,7 @@ impl ExecutionPlan for BlockingExec {
             metrics: BaselineMetrics::new(&self.metrics, partition),
             peak: MetricBuilder::new(&self.metrics).peak_memory_usage("peak_memory", partition),
             runs: match has_histograms(&self.schema()) {
-                true => Runs::All(RunBuilder::of(&self.schema())),
+                true => Runs::All(Box::new(RunBuilder::of(&self.schema()))),
                 false => Runs::Floats(FloatRuns::default()),
             },
         };
@@ -114,7 +114,7 @@ struct Batch {
 /// The runs of a batch.
 enum Runs {
     Floats(FloatRuns),
-    All(RunBuilder),
+    All(Box<RunBuilder>),
 }
 
 impl Runs {
@@ -145,7 +145,7 @@ impl Batch {
             (Runs::Floats(runs), RunSamples::Floats(values)) => runs.add(id, ts, values),
             (Runs::All(runs), RunSamples::Floats(values)) => runs.floats(id, ts, values),
             (Runs::All(runs), RunSamples::Histograms(histograms)) => {
-                runs.histograms(id, ts, histogram_array(histograms)?);
+                runs.histograms(id, ts, histograms.iter().map(Histogram::parts))?;
             }
             (Runs::Floats(_), RunSamples::Histograms(_)) => {
                 return Err(Error::internal("histograms from a reader that has none"));

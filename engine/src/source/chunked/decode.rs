@@ -2,7 +2,6 @@
 
 use super::ChunkedSeries;
 use crate::Result;
-use crate::block::histogram::histogram_array;
 use crate::chunk::{Floats, Histograms};
 use crate::model::TimeRange;
 use crate::source::RunBuilder;
@@ -88,17 +87,15 @@ impl Decoder {
         }
         places.sort_by_key(|&(t, ..)| t);
         places.dedup_by_key(|&mut (t, ..)| t);
-        let (mut ts, mut values, mut samples) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ts, mut values) = (Vec::new(), Vec::new());
         let mut starts = Vec::new();
         for alike in places.chunk_by(|a, b| a.1 == b.1) {
             ts.clear();
             ts.extend(alike.iter().map(|&(t, ..)| t));
             if alike[0].1 {
-                let at =
-                    |&(_, _, at): &(i64, bool, u32)| self.histograms.samples[at as usize].clone();
-                samples.clear();
-                samples.extend(alike.iter().map(at));
-                runs.histograms(id, &ts, histogram_array(&samples)?);
+                let samples = &self.histograms.samples;
+                let parts = alike.iter().map(|&(_, _, at)| samples[at as usize].parts());
+                runs.histograms(id, &ts, parts)?;
                 if let Some(all) = self.histograms.starts() {
                     starts.clear();
                     starts.extend(alike.iter().map(|&(_, _, at)| all[at as usize]));

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use arrow::array::StructArray;
 
@@ -51,9 +52,14 @@ pub(super) struct Histograms<'a> {
 }
 
 impl Histograms<'_> {
-    /// Those from `start` to `end`.
-    pub(super) fn slice(self, start: usize, end: usize) -> StructArray {
-        self.all.slice(self.from + start, end - start)
+    /// The first `count`.
+    fn first(self, count: usize) -> StructArray {
+        self.all.slice(self.from, count)
+    }
+
+    /// The rows of those from `start` to `end`.
+    pub(super) fn rows(self, start: usize, end: usize) -> Range<usize> {
+        self.from + start..self.from + end
     }
 }
 
@@ -192,7 +198,7 @@ fn is_copy(a: &Piece<'_>, b: &Piece<'_>) -> bool {
         _ => false,
     };
     let histograms = match (a.histograms, b.histograms) {
-        (Some(of_a), Some(of_b)) => of_a.slice(0, a.ts.len()) == of_b.slice(0, b.ts.len()),
+        (Some(of_a), Some(of_b)) => of_a.first(a.ts.len()) == of_b.first(b.ts.len()),
         (None, None) => true,
         _ => false,
     };

@@ -246,7 +246,7 @@ impl Merging {
             let piece = &pieces[s.piece];
             if let Some(histograms) = piece.histograms {
                 let ts = &piece.ts[s.start..s.end];
-                runs.histograms(series, ts, histograms.slice(s.start, s.end));
+                runs.histogram_rows(series, ts, histograms.all, histograms.rows(s.start, s.end))?;
                 runs.starts(piece.starts.map_or(&[], |starts| &starts[s.start..s.end]));
                 continue;
             }

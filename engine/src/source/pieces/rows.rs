@@ -8,9 +8,8 @@ use arrow::record_batch::RecordBatch;
 use bytes::Bytes;
 
 use super::piece_schema;
-use crate::block::histogram::histogram_array;
 use crate::chunk::{AggregateChunks, Downsampled, Encoding, Floats, Histograms};
-use crate::model::{Aggregate, AggregateValue, TimeRange};
+use crate::model::{Aggregate, AggregateValue, Histogram, TimeRange};
 use crate::scan::located::list;
 use crate::source::{DedupFunc, EncodedChunk, RunBuilder, Select, SelectOptions};
 use crate::{Error, Result};
@@ -118,8 +117,8 @@ impl Rows {
             self.runs.floats(series, self.floats.ts(), self.floats.values());
             self.runs.starts(self.floats.starts().unwrap_or_default());
         } else {
-            let histograms = histogram_array(&self.histograms.samples)?;
-            self.runs.histograms(series, &self.histograms.ts, histograms);
+            let histograms = self.histograms.samples.iter().map(Histogram::parts);
+            self.runs.histograms(series, &self.histograms.ts, histograms)?;
             self.runs.starts(self.histograms.starts().unwrap_or_default());
         }
         self.runs.end_row();

@@ -112,8 +112,10 @@ impl Totals {
                 _ => total.sum(remarks),
             };
             histograms[step] = result.map(|mut result| {
-                result.compact();
-                Arc::new(result)
+                if !result.is_compact() {
+                    Arc::make_mut(&mut result).compact();
+                }
+                result
             });
         }
     }
@@ -141,7 +143,7 @@ impl Totals {
             numbers[from + step] = count;
             numbers[from + steps + step] = flags;
             for (at, histogram) in histograms.into_iter().enumerate() {
-                cells[cell + 2 * step + at] = histogram.map(Arc::new);
+                cells[cell + 2 * step + at] = histogram;
             }
         }
     }
@@ -149,13 +151,9 @@ impl Totals {
     /// The totals that [`write`](Self::write) took apart.
     pub(super) fn read(numbers: &[f64], cells: &[Option<Arc<FloatHistogram>>]) -> Self {
         let (counts, flags) = numbers.split_at(numbers.len() / COLUMNS);
-        let owned = |histogram: &Option<Arc<FloatHistogram>>| {
-            histogram.as_ref().map(|histogram| (**histogram).clone())
-        };
         let total = |(step, cells): (usize, &[Option<Arc<FloatHistogram>>])| {
-            let total = owned(&cells[0])?;
             let numbers = [counts[step], flags[step]];
-            Some(HistogramTotal::from_parts(total, owned(&cells[1]), numbers))
+            Some(HistogramTotal::from_parts(cells[0].clone()?, cells[1].clone(), numbers))
         };
         Self { steps: cells.chunks_exact(2).enumerate().map(total).collect() }
     }

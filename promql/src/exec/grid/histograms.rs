@@ -7,7 +7,7 @@ use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, FieldRef, Int32Type};
 use datafusion::common::internal_datafusion_err;
 use datafusion::error::Result;
-use engine::block::histogram::{HistogramColumns, histogram_array, histogram_fields};
+use engine::block::histogram::{HistogramBuilder, HistogramColumns, histogram_fields};
 use engine::source::histograms_of;
 
 use crate::functions::histogram::FloatHistogram;
@@ -34,7 +34,9 @@ pub(in crate::exec) fn encode(
     width: usize,
 ) -> Result<[ArrayRef; 2]> {
     let mut lengths = Vec::with_capacity(rows);
-    let (mut slots, mut histograms) = (Vec::new(), Vec::new());
+    let count = cells.iter().flatten().count();
+    let mut slots = Vec::with_capacity(count);
+    let mut histograms = HistogramBuilder::with_capacity(count);
     for row in 0..rows {
         let before = slots.len();
         // Rows behind the last one with a histogram are not there.
@@ -43,14 +45,14 @@ pub(in crate::exec) fn encode(
         for (slot, histogram) in cells.iter().enumerate() {
             if let Some(histogram) = histogram {
                 slots.push(slot as i32);
-                histograms.push(histogram.to_histogram());
+                histograms.push(histogram.parts())?;
             }
         }
         lengths.push(slots.len() - before);
     }
     let offsets = OffsetBuffer::from_lengths(lengths);
     let slots = Arc::new(Int32Array::from(slots));
-    let histograms = Arc::new(histogram_array(&histograms)?);
+    let histograms = Arc::new(histograms.finish()?);
     let slots = ListArray::try_new(Arc::clone(&SLOT), offsets.clone(), slots, None)?;
     let histograms = ListArray::try_new(Arc::clone(&ITEM), offsets, histograms, None)?;
     Ok([Arc::new(slots), Arc::new(histograms)])

@@ -18,7 +18,6 @@ use arrow::datatypes::{DataType, Field, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use datafusion::error::Result;
 use datafusion::physical_plan::ExecutionPlan;
-use engine::block::histogram::histogram_array;
 use engine::model::CounterResetHint;
 use engine::source::{RunBuilder, histogram_run_schema, run_schema};
 
@@ -124,19 +123,16 @@ impl SubqueryStream {
         row: Row<'_>,
         step: usize,
     ) -> Result<usize> {
-        let (mut ts, mut histograms) = (Vec::new(), Vec::new());
-        let mut end = step;
-        while let Some(histogram) = row.histogram(end) {
-            let mut histogram = histogram.to_histogram();
-            let hint = &mut histogram.counter_reset_hint;
-            if !self.hints && *hint != CounterResetHint::Gauge {
-                *hint = CounterResetHint::Unknown;
+        let end = (step..).find(|&step| row.histogram(step).is_none()).unwrap_or(step);
+        let ts: Vec<i64> = (step..end).map(|step| self.grid.time(step)).collect();
+        let histograms = (step..end).filter_map(|step| row.histogram(step)).map(|histogram| {
+            let mut parts = histogram.parts();
+            if !self.hints && parts.counter_reset_hint != CounterResetHint::Gauge {
+                parts.counter_reset_hint = CounterResetHint::Unknown;
             }
-            ts.push(self.grid.time(end));
-            histograms.push(histogram);
-            end += 1;
-        }
-        builder.histograms(series, &ts, histogram_array(&histograms)?);
+            parts
+        });
+        builder.histograms(series, &ts, histograms)?;
         Ok(end)
     }
 }

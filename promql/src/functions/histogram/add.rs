@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use engine::model::CounterResetHint;
+use engine::model::{CounterResetHint, Span};
 
+use super::FloatHistogram;
 use super::merge::Side;
-use super::{FloatHistogram, side};
+use super::side::{self, inside};
 
 /// Histograms that cannot be brought together: exponential and custom buckets
 /// (`ErrHistogramsIncompatibleSchema`).
@@ -58,10 +59,16 @@ impl FloatHistogram {
         self.sum += sign * other.sum;
         if merged.bounds_reconciled {
             self.add_custom(other, sign, None);
-        } else if self.is_aligned(other) {
-            for (own, other) in self.buckets_mut().zip(other.bucket_counts()) {
-                *own += sign * other;
-            }
+        } else if self.contains(other) {
+            let add = |own: &mut [f64], other: &[f64]| {
+                own.iter_mut().zip(other).for_each(|(own, other)| *own += sign * other);
+            };
+            inside(&self.positive_spans, &other.positive_spans, |at, of| {
+                add(&mut self.positive_buckets[at], &other.positive_buckets[of]);
+            });
+            inside(&self.negative_spans, &other.negative_spans, |at, of| {
+                add(&mut self.negative_buckets[at], &other.negative_buckets[of]);
+            });
         } else {
             let ([positive, negative], others) = (self.sides(), other.sides());
             let threshold = self.zero_threshold;
@@ -83,19 +90,31 @@ impl FloatHistogram {
         ]
     }
 
-    /// Whether the buckets of both are the same, and all of `other` count (see [`Side::plus`]).
-    pub(super) fn is_aligned(&self, other: &Self) -> bool {
-        let counts = |spans| {
+    /// Whether each bucket of `other` is one of this histogram's, and all of them count (see [`Side::plus`]):
+    /// then its layout stays.
+    pub(super) fn contains(&self, other: &Self) -> bool {
+        let counts = |spans: &[Span]| {
             let first = side::numbers(spans).next();
             first.is_none_or(|first| !side::is_below(first, self.schema, self.zero_threshold))
         };
+        let holds = |spans: &[Span], buckets: &[f64]| {
+            spans.iter().map(|span| span.length as usize).sum::<usize>() == buckets.len()
+        };
+        let within = |own: (&[Span], &[f64]), other: (&[Span], &[f64])| {
+            holds(own.0, own.1)
+                && holds(other.0, other.1)
+                && counts(other.0)
+                && inside(own.0, other.0, |_, _| {})
+        };
         self.schema == other.schema
-            && self.positive_spans == other.positive_spans
-            && self.negative_spans == other.negative_spans
-            && self.positive_buckets.len() == other.positive_buckets.len()
-            && self.negative_buckets.len() == other.negative_buckets.len()
-            && counts(&other.positive_spans)
-            && counts(&other.negative_spans)
+            && within(
+                (&self.positive_spans, &self.positive_buckets),
+                (&other.positive_spans, &other.positive_buckets),
+            )
+            && within(
+                (&self.negative_spans, &self.negative_buckets),
+                (&other.negative_spans, &other.negative_buckets),
+            )
     }
 
     /// Checks that both can be brought together, and sets what the result says of counter resets

@@ -1,9 +1,12 @@
 //! Compensated sums of histograms: what a sum has lost is a second histogram with the same buckets.
 
+use std::sync::Arc;
+
 use engine::model::Span;
 
 use super::merge::Side;
-use super::{FloatHistogram, Incompatible, Merged, side};
+use super::side::{self, inside};
+use super::{FloatHistogram, Incompatible, Merged};
 use crate::functions::kahan::Kahan;
 
 impl FloatHistogram {
@@ -15,10 +18,10 @@ impl FloatHistogram {
     pub fn kahan_add(
         &mut self,
         other: &Self,
-        lost: &mut Option<Self>,
+        lost: &mut Option<Arc<Self>>,
     ) -> Result<Merged, Incompatible> {
         let merged = self.meet(other)?;
-        let lost = lost.get_or_insert_with(|| self.no_loss());
+        let lost = Arc::make_mut(lost.get_or_insert_with(|| Arc::new(self.no_loss())));
         if !self.uses_custom_buckets() {
             let zero = self.reconcile_zero(other, Some(lost));
             add(&mut self.zero_count, &mut lost.zero_count, zero.sum);
@@ -28,9 +31,19 @@ impl FloatHistogram {
         add(&mut self.sum, &mut lost.sum, other.sum);
         if merged.bounds_reconciled {
             self.add_custom(other, 1.0, Some(lost));
-        } else if self.is_aligned(other) && self.is_aligned(lost) {
-            let own = self.buckets_mut().zip(lost.buckets_mut());
-            own.zip(other.bucket_counts()).for_each(|((sum, lost), other)| add(sum, lost, *other));
+        } else if self.has_layout_of(lost) && self.contains(other) {
+            let add_all = |sums: &mut [f64], lost: &mut [f64], other: &[f64]| {
+                let own = sums.iter_mut().zip(lost);
+                own.zip(other).for_each(|((sum, lost), other)| add(sum, lost, *other));
+            };
+            inside(&self.positive_spans, &other.positive_spans, |at, of| {
+                let sums = &mut self.positive_buckets[at.clone()];
+                add_all(sums, &mut lost.positive_buckets[at], &other.positive_buckets[of]);
+            });
+            inside(&self.negative_spans, &other.negative_spans, |at, of| {
+                let sums = &mut self.negative_buckets[at.clone()];
+                add_all(sums, &mut lost.negative_buckets[at], &other.negative_buckets[of]);
+            });
         } else {
             let ([positive, negative], others) = (self.kahan_sides(lost), other.lossless_sides());
             let positive = positive.plus(&others[0], self.zero_threshold, |total| total);
@@ -40,6 +53,13 @@ impl FloatHistogram {
         }
         (lost.schema, lost.zero_threshold) = (self.schema, self.zero_threshold);
         Ok(merged)
+    }
+
+    fn has_layout_of(&self, lost: &Self) -> bool {
+        self.positive_spans == lost.positive_spans
+            && self.negative_spans == lost.negative_spans
+            && self.positive_buckets.len() == lost.positive_buckets.len()
+            && self.negative_buckets.len() == lost.negative_buckets.len()
     }
 
     /// A sum of zeros with the same buckets (`newCompensationHistogram`).

@@ -7,15 +7,28 @@ use engine::model::Span;
 use super::{CUSTOM_BUCKETS, FloatHistogram, Incompatible, side};
 
 impl FloatHistogram {
+    /// Whether [`compact`](Self::compact) would change nothing.
+    pub fn is_compact(&self) -> bool {
+        is_compact(&self.positive_spans, &self.positive_buckets)
+            && is_compact(&self.negative_spans, &self.negative_buckets)
+    }
+
     /// Leaves empty buckets out (`Compact(0)`).
     pub fn compact(&mut self) {
         let compact = |spans: &mut Vec<Span>, buckets: &mut Vec<f64>| {
-            let is_compact = !buckets.contains(&0.0)
-                && spans.iter().all(|span| span.offset > 0 && span.length > 0);
-            if !is_compact {
-                let filled = side::indexed(spans, buckets).filter(|&(_, count)| count != 0.0);
-                (*spans, *buckets) = side::from_indexed(filled);
+            if is_compact(spans, buckets) {
+                return;
             }
+            let (mut filled, mut layout) = (0, side::Layout::default());
+            for (at, number) in (0..buckets.len()).zip(side::numbers(spans)) {
+                if buckets[at] != 0.0 {
+                    layout.push(number);
+                    buckets[filled] = buckets[at];
+                    filled += 1;
+                }
+            }
+            buckets.truncate(filled);
+            *spans = layout.spans;
         };
         compact(&mut self.positive_spans, &mut self.positive_buckets);
         compact(&mut self.negative_spans, &mut self.negative_buckets);
@@ -66,6 +79,12 @@ impl FloatHistogram {
             && filled(&self.positive_spans).eq(filled(&other.positive_spans))
             && same(&self.positive_buckets, &other.positive_buckets)
     }
+}
+
+/// Whether no bucket is empty, and no span could be part of another; the first may be below zero.
+fn is_compact(spans: &[Span], buckets: &[f64]) -> bool {
+    let apart = |(at, span): (usize, &Span)| span.length > 0 && (at == 0 || span.offset > 0);
+    !buckets.contains(&0.0) && spans.iter().enumerate().all(apart)
 }
 
 /// The spans that have buckets: where each begins, and its length.

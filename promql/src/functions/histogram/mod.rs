@@ -115,10 +115,6 @@ impl FloatHistogram {
         self.positive_buckets.iter().chain(&self.negative_buckets)
     }
 
-    fn buckets_mut(&mut self) -> impl Iterator<Item = &mut f64> {
-        self.positive_buckets.iter_mut().chain(&mut self.negative_buckets)
-    }
-
     fn counts_mut(&mut self) -> impl Iterator<Item = &mut f64> {
         let buckets = self.positive_buckets.iter_mut().chain(&mut self.negative_buckets);
         [&mut self.zero_count, &mut self.count, &mut self.sum].into_iter().chain(buckets)

@@ -1,5 +1,7 @@
 //! The buckets of one side of zero as numbers and counts.
 
+use std::ops::Range;
+
 use engine::model::Span;
 
 use super::bounds;
@@ -22,25 +24,70 @@ pub(super) fn stretches(spans: &[Span]) -> impl Iterator<Item = (i32, u32)> + '_
     })
 }
 
+/// Tells `each` where the buckets of `part` stand among those of `whole`, and which these are, stretch by
+/// stretch; whether all do.
+pub(super) fn inside(
+    whole: &[Span],
+    part: &[Span],
+    mut each: impl FnMut(Range<usize>, Range<usize>),
+) -> bool {
+    let mut wholes = stretches(whole).map(|(first, length)| (i64::from(first), i64::from(length)));
+    let (mut around, mut before, mut of) = (wholes.next(), 0i64, 0);
+    for (first, length) in stretches(part) {
+        let (mut first, end) = (i64::from(first), i64::from(first) + i64::from(length));
+        while first < end {
+            match around {
+                Some((start, long)) if start + long <= first => {
+                    before += long;
+                    around = wholes.next();
+                }
+                Some((start, long)) if start <= first => {
+                    let last = end.min(start + long);
+                    let (at, count) = ((before + first - start) as usize, (last - first) as usize);
+                    each(at..at + count, of..of + count);
+                    of += count;
+                    first = last;
+                }
+                _ => return false,
+            }
+        }
+    }
+    true
+}
+
 /// The numbers of buckets.
 pub(super) fn numbers(spans: &[Span]) -> impl Iterator<Item = i32> + '_ {
     stretches(spans)
         .flat_map(|(first, length)| (0..length).map(move |at| first.wrapping_add(at as i32)))
 }
 
+/// The spans of buckets, which ascend.
+#[derive(Debug, Default)]
+pub(super) struct Layout {
+    pub(super) spans: Vec<Span>,
+    /// The number behind the last bucket.
+    next: i32,
+}
+
+impl Layout {
+    /// Adds bucket `number`.
+    pub(super) fn push(&mut self, number: i32) {
+        match self.spans.last_mut() {
+            Some(span) if number == self.next => span.length += 1,
+            _ => self.spans.push(Span { offset: number.wrapping_sub(self.next), length: 1 }),
+        }
+        self.next = number.wrapping_add(1);
+    }
+}
+
 /// Spans and counts of buckets, which ascend.
 pub(super) fn from_indexed<T>(buckets: impl Iterator<Item = (i32, T)>) -> (Vec<Span>, Vec<T>) {
-    let (mut spans, mut counts) = (Vec::<Span>::new(), Vec::new());
-    let mut next = 0i32;
+    let (mut layout, mut counts) = (Layout::default(), Vec::new());
     for (number, count) in buckets {
-        match spans.last_mut() {
-            Some(span) if number == next => span.length += 1,
-            _ => spans.push(Span { offset: number.wrapping_sub(next), length: 1 }),
-        }
-        next = number.wrapping_add(1);
+        layout.push(number);
         counts.push(count);
     }
-    (spans, counts)
+    (layout.spans, counts)
 }
 
 /// The buckets of a coarser schema, or of the same; counts of one are added up in their order

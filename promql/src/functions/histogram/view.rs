@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use engine::model::{CountsView, Histogram, HistogramCounts, HistogramView, Span, Spans};
+use engine::model::{CountsView, HistogramParts, HistogramView, Span, Spans};
 
 use super::FloatHistogram;
 
@@ -42,20 +42,20 @@ impl FloatHistogram {
     }
 
     /// The histogram as it is stored.
-    pub fn to_histogram(&self) -> Histogram {
-        Histogram {
+    pub fn parts(&self) -> HistogramParts<'_> {
+        HistogramParts {
             counter_reset_hint: self.counter_reset_hint,
             schema: self.schema,
             zero_threshold: self.zero_threshold,
             sum: self.sum,
-            positive_spans: self.positive_spans.clone(),
-            negative_spans: self.negative_spans.clone(),
-            custom_values: self.custom_values.to_vec(),
-            counts: HistogramCounts::Float {
+            positive_spans: &self.positive_spans,
+            negative_spans: &self.negative_spans,
+            custom_values: &self.custom_values,
+            counts: CountsView::Float {
                 count: self.count,
                 zero_count: self.zero_count,
-                positive: self.positive_buckets.clone(),
-                negative: self.negative_buckets.clone(),
+                positive: &self.positive_buckets,
+                negative: &self.negative_buckets,
             },
         }
     }

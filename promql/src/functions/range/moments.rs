@@ -115,7 +115,7 @@ fn total(
     slots: &mut Slots<'_>,
     remarks: &mut Remarks,
     add: impl Fn(&mut HistogramTotal, &FloatHistogram, &mut Remarks),
-    finish: impl Fn(HistogramTotal, &mut Remarks) -> Option<FloatHistogram>,
+    finish: impl Fn(HistogramTotal, &mut Remarks) -> Option<Arc<FloatHistogram>>,
 ) {
     mixed::each_window(samples, windows, |k, floats: Range<usize>, histograms| {
         let [first, rest @ ..] = &samples.histograms[histograms] else { return };
@@ -127,7 +127,7 @@ fn total(
         let mut total = HistogramTotal::new(first);
         rest.iter().for_each(|histogram| add(&mut total, histogram, &mut noted));
         match finish(total, &mut noted) {
-            Some(total) => slots.set_histogram(k, Arc::new(total)),
+            Some(total) => slots.set_histogram(k, total),
             // Nothing else is said of histograms that do not go together.
             None => noted = Remark::MixedBuckets.into(),
         }

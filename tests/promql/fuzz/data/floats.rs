@@ -36,16 +36,24 @@ const STRANGE: [f64; 11] = [
     1e-9,
 ];
 
-/// A gauge of one of some kinds: a walk, few whole numbers, fractions, a constant, also a strange one.
+/// A gauge of one of some kinds: a walk, few whole numbers, fractions, a constant, also a strange one. What is
+/// strange stays for some samples.
 pub(super) fn gauge(random: &mut Random, count: usize) -> Vec<f64> {
     let kind = random.below(6);
     let always = random.pick(&STRANGE);
-    let strange = random.pick(&[0, 0, 0, 2, 20]);
+    let strange = random.pick(&[0, 0, 0, 2, 10]);
     let mut walk = random.between(-50, 50) as f64;
     let constant = random.between(-3, 3) as f64;
-    let mut value = || match random.chance(strange) {
-        true => random.pick(&STRANGE),
-        false => match kind {
+    let (mut stays, mut stranger) = (0, 0.0);
+    let mut value = || {
+        if stays == 0 && random.chance(strange) {
+            (stays, stranger) = (random.between(1, 5), random.pick(&STRANGE));
+        }
+        if stays > 0 {
+            stays -= 1;
+            return stranger;
+        }
+        match kind {
             0 => {
                 walk += random.between(-8, 8) as f64 / 4.0;
                 walk
@@ -55,7 +63,7 @@ pub(super) fn gauge(random: &mut Random, count: usize) -> Vec<f64> {
             3 => (random.unit() - 0.3) * 1000.0,
             4 => always,
             _ => random.between(1_700_000_000, 1_800_000_000) as f64,
-        },
+        }
     };
     (0..count).map(|_| value()).collect()
 }

@@ -1,6 +1,6 @@
 //! Buckets, spans, and histograms as they are stored.
 
-use engine::model::{CountsView, HistogramCounts, HistogramView, Spans};
+use engine::model::{CountsView, HistogramView, Spans};
 
 use super::super::bounds;
 use super::*;
@@ -105,12 +105,7 @@ fn stored_histograms() {
     assert_eq!(pairs(&histogram.positive_spans), [(-1, 1), (2, 2)]);
     assert_eq!(histogram.positive_buckets, [1.0, 2.0, 5.0]);
     assert_eq!((histogram.count, histogram.zero_count, histogram.sum), (9.0, 1.0, 7.5));
-    let stored = histogram.to_histogram();
-    let HistogramCounts::Float { count, zero_count, positive, negative } = &stored.counts else {
-        panic!("floats");
-    };
-    let (count, zero_count) = (*count, *zero_count);
-    let counts = CountsView::Float { count, zero_count, positive, negative };
+    let counts = histogram.parts().counts;
     assert_eq!(FloatHistogram::from_view(&HistogramView { counts, ..view }), histogram);
     assert!(histogram.bytes() > 2 * size_of::<Span>() + 3 * size_of::<f64>());
     let stale = FloatHistogram { sum: f64::from_bits(engine::model::STALE_NAN_BITS), ..histogram };

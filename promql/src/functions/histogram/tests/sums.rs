@@ -155,7 +155,7 @@ fn lost_observations_come_back() {
         "{count:2.0000000000000012e+16, sum:2.0000000000000012e+16, [-0.5,0.5]:1e+16, \
          (0.5,1]:1e+16, (1,2]:1, (2,4]:3}"
     );
-    let text = |lost: &Option<FloatHistogram>| lost.as_ref().map(FloatHistogram::to_string);
+    let text = |lost: &Option<Arc<FloatHistogram>>| lost.as_deref().map(FloatHistogram::to_string);
     assert_eq!(text(&lost).as_deref(), Some("{count:-3, sum:-3, [-0.5,0.5]:3, (0.5,1]:3}"));
     // All buckets and what they have lost go into a wider zero bucket.
     let wide = exponential(-1, (1.5, 1.0), &[(1, &[1.0])], &[]);
