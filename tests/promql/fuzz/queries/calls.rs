@@ -67,7 +67,7 @@ impl Queries<'_> {
     /// A vector without what makes great numbers that are rounded: what is left of them when they are
     /// divided is nothing but rounding. Arcs near a right angle are as bad under `tan`.
     pub(super) fn well_conditioned(&mut self, taste: Taste, depth: usize) -> Node {
-        const BAD: [&str; 13] = [
+        const BAD: [&str; 14] = [
             "exp",
             "sinh",
             "cosh",
@@ -81,6 +81,7 @@ impl Queries<'_> {
             "acos",
             "asin",
             "atan",
+            "atan2",
         ];
         loop {
             let of = self.vector(taste, depth - 1);
