@@ -16,6 +16,13 @@ def free_port():
         return s.getsockname()[1]
 
 
+def memory_of(pid, key):
+    """VmRSS or VmHWM of a process in MiB; None once it has ended."""
+    with open(f"/proc/{pid}/status") as f:
+        found = [line.split()[1] for line in f if line.startswith(key + ":")]
+    return int(found[0]) / 1024 if found else None
+
+
 class Server:
     """A server on loopback that is stopped by its own id."""
 
@@ -50,11 +57,10 @@ class Server:
 
     def memory(self, key):
         """VmRSS (now) or VmHWM (the peak), in MiB."""
-        with open(f"/proc/{self.child.pid}/status") as f:
-            for line in f:
-                if line.startswith(key + ":"):
-                    return int(line.split()[1]) / 1024
-        raise SystemExit(f"{self.name} has ended")
+        found = memory_of(self.child.pid, key)
+        if found is None:
+            raise SystemExit(f"{self.name} has ended")
+        return found
 
     def stop(self):
         self.child.terminate()
@@ -70,8 +76,13 @@ def measured(argv):
     """Runs a command to its end: wall seconds, CPU seconds, peak RSS in MiB."""
     began = time.monotonic()
     child = subprocess.Popen([str(a) for a in argv], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(child.pid, 0)
+    # What the kernel says at the end begins with the peak of this process, from which the child came.
+    peak, ended = 0, 0
+    while not ended:
+        peak = memory_of(child.pid, "VmHWM") or peak
+        time.sleep(0.02)
+        ended, status, usage = os.wait4(child.pid, os.WNOHANG)
     child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode != 0:
         raise SystemExit(f"{argv[0]} ended with {child.returncode}")
-    return time.monotonic() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
+    return time.monotonic() - began, usage.ru_utime + usage.ru_stime, peak

@@ -48,7 +48,7 @@ const EXPRESSIONS: &[&str] = &[
     "topk(3, head_total{n=~\"1.\"})",
     "bottomk(2, head_total{n=~\"1[0-3]\"})",
     "limitk(2, head_total)",
-    "count_values(\"v\", head_total{n=~\"1|6|11\"})",
+    "count_values(\"v\", head_total{n=~\"1|6|11\"} * 0)",
     "label_replace(head_total{n=\"1\"}, \"x\", \"<a href='&'>\u{2028}\\\"\\\\é\", \"\", \"\")",
     "head_total{n=\"1\"} * on (n) group_left head_total{n=\"1\"}",
     "head_total{n=\"1\"} or head_total{n=\"2\"}",

@@ -73,7 +73,7 @@ impl Planner<'_> {
         let k = self.argument(k, grid, &mut sides)?;
         let input = self.plan(&node.expr, grid)?;
         let (groups, _) = groups(input.series.group(&node.grouping), Arc::default());
-        let plan = limitk(input.plan, grid, k, groups, sides);
+        let plan = limitk(input.plan, input.ordered, grid, k, groups, sides);
         Ok(Node { plan, ordered: false, ..input })
     }
 

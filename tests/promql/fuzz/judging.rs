@@ -1,6 +1,6 @@
 //! Whether Stoa answers as Prometheus does: values, labels, order, errors and remarks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::asking::{Asked, Place};
 use super::queries::{Node, Type};
@@ -20,8 +20,13 @@ const AGAIN: usize = 24;
 ///   how Go moves the elements of a heap.
 /// - It fails, or does not, for twins among a vector whose names go at the end, of which `topk` takes
 ///   others.
-/// - A `limitk` took as many series, where Prometheus itself does not always take the same, or where some are
-///   there by a `fill`: that counts those last at each step for which it made the left side.
+/// - A `limitk` took as many series, where Prometheus itself does not always take the same; or where some are
+///   there by a `fill`, which counts those last at each step for which it made the left side; or of groups,
+///   which stand in the order of their first series that has samples.
+/// - Of an `or` whose sides have the same labels, names that go at the end included: Prometheus lets all
+///   points have the name, or not, as the first of them.
+/// - It is said of `smoothed` or `anchored` that a function does not take them, before anything is evaluated.
+/// - It lies behind a `tan`: next to a pole one rounding of its argument is thousands of its result.
 /// - It differs by no more than Prometheus' own answers do, whose order of additions is shuffled; or it is
 ///   an error of the same kind, of which Prometheus too names other series each time.
 pub(super) async fn is_as_good(place: &Place, node: &Node, asked: &Asked, ours: &Remarked) -> bool {
@@ -46,9 +51,21 @@ pub(super) async fn is_as_good(place: &Place, node: &Node, asked: &Asked, ours: 
     }
     let questions: Vec<&Asked> = parts.iter().map(|(_, part)| part).collect();
     let answers = place.ask(&questions).await;
+    if let (Answer::Error(ours), Answer::Error(_)) = (&ours.answer, &again[0].answer)
+        && ours.contains("modifier can only be used with")
+    {
+        return true;
+    }
     if let Answer::Error(error) = &ours.answer {
         let has = |theirs: &Remarked| theirs.answer == Answer::Error(error.clone());
         return answers.iter().any(|(_, theirs)| has(theirs));
+    }
+    let uses = node.all_uses();
+    if uses.contains(&"or") && unnamed(&ours.answer) == unnamed(&again[0].answer) {
+        return true;
+    }
+    if uses.contains(&"tan") && same_but(1e-6, &ours.answer, &again[0].answer) {
+        return true;
     }
     for ((node, part), (ours, theirs)) in parts.iter().zip(&answers) {
         let uses = |names: &[&str]| node.uses.iter().any(|used| names.contains(used));
@@ -68,12 +85,62 @@ pub(super) async fn is_as_good(place: &Place, node: &Node, asked: &Asked, ours: 
             return true;
         }
         if uses(&["limitk"]) && ours != theirs && same_times(&ours.answer, &theirs.answer) {
-            let filled = node.all_uses().iter().any(|used| used.starts_with("fill"));
+            let below: Vec<&str> = node.below().iter().flat_map(|node| node.uses.clone()).collect();
+            let filled = below.iter().any(|used| used.starts_with("fill"));
+            let grouped = below.iter().any(|used| AGGREGATIONS.contains(used));
             let again = place.prometheus(&[part; AGAIN]).await.expect("Prometheus answers");
-            return filled || again.iter().any(|other| other != theirs);
+            return filled || grouped || again.iter().any(|other| other != theirs);
         }
     }
     false
+}
+
+/// Aggregations that make groups.
+const AGGREGATIONS: [&str; 12] = [
+    "avg",
+    "count",
+    "count_values",
+    "group",
+    "max",
+    "min",
+    "quantile",
+    "stddev",
+    "stdvar",
+    "sum",
+    "topk",
+    "bottomk",
+];
+
+/// The points of series without their names: labels, time, value or histogram as text.
+fn unnamed(answer: &Answer) -> Option<BTreeSet<String>> {
+    let Answer::Data { series, .. } = answer else { return None };
+    let mut all = BTreeSet::new();
+    for (labels, series) in series {
+        let mut labels = labels.clone();
+        labels.remove("__name__");
+        all.extend(series.points.iter().map(|point| format!("{labels:?} {point:?}")));
+        all.extend(series.histograms.iter().map(|point| format!("{labels:?} {point:?}")));
+    }
+    Some(all)
+}
+
+/// Whether two answers have the same points, but for a relative difference of `most`.
+fn same_but(most: f64, ours: &Answer, theirs: &Answer) -> bool {
+    let (Answer::Data { series: ours, .. }, Answer::Data { series: theirs, .. }) = (ours, theirs)
+    else {
+        return false;
+    };
+    ours.len() == theirs.len()
+        && ours.iter().zip(theirs).all(|((our_labels, ours), (their_labels, theirs))| {
+            let near = |(our, their): (&(i64, f64), &(i64, f64))| {
+                our.0 == their.0
+                    && (our.1.to_bits() == their.1.to_bits()
+                        || (our.1 - their.1).abs() <= most * their.1.abs())
+            };
+            our_labels == their_labels
+                && ours.points.len() == theirs.points.len()
+                && ours.points.iter().zip(&theirs.points).all(near)
+        })
 }
 
 /// What is said of two series with the same labels.
@@ -145,7 +212,8 @@ fn points(answer: &Answer) -> Option<BTreeMap<i64, Vec<u64>>> {
     let mut points: BTreeMap<i64, Vec<u64>> = BTreeMap::new();
     for (_, series) in series {
         for (time, value) in &series.points {
-            let bits = if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
+            // Zeros of both signs are equal, and which of two equal ones is taken is open.
+            let bits = if value.is_nan() { f64::NAN.to_bits() } else { (value + 0.0).to_bits() };
             points.entry(*time).or_default().push(bits);
         }
         for (time, _) in &series.histograms {

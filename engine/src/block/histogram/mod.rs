@@ -112,3 +112,47 @@ fn hint(number: i32) -> Result<CounterResetHint> {
         other => return Err(Error::corrupt(format!("reset_hint {other}"))),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{HistogramCounts, Span};
+
+    fn histogram(counts: HistogramCounts) -> Histogram {
+        Histogram {
+            counter_reset_hint: CounterResetHint::Unknown,
+            schema: 1,
+            zero_threshold: 0.5,
+            sum: 4.5,
+            positive_spans: vec![Span { offset: -1, length: 2 }],
+            negative_spans: Vec::new(),
+            custom_values: Vec::new(),
+            counts,
+        }
+    }
+
+    #[test]
+    fn columns_without_values_need_not_be_given() {
+        let (count, zero_count) = (3, 1);
+        let whole =
+            HistogramCounts::Int { count, zero_count, positive: vec![2, 0], negative: vec![] };
+        let floats = HistogramCounts::Float {
+            count: 2.5,
+            zero_count: 0.0,
+            positive: vec![2.5, 0.0],
+            negative: vec![],
+        };
+        for counts in [whole, floats] {
+            let all = histogram_array(&[histogram(counts.clone()), histogram(counts)]).unwrap();
+            let given = all.columns().iter().map(|column| {
+                let values = column.as_list_opt::<i32>().map(ListArray::values);
+                let has_values =
+                    values.map_or(column.null_count() < column.len(), |v| !v.is_empty());
+                has_values.then(|| Arc::clone(column))
+            });
+            let given: Vec<Option<ArrayRef>> = given.collect();
+            assert!(given.iter().filter(|column| column.is_none()).count() > 5);
+            assert_eq!(from_columns(given).unwrap(), all);
+        }
+    }
+}

@@ -19,6 +19,8 @@ const SLACK: usize = 256;
 pub(super) struct FirstStream {
     grid: Grid,
     groups: Arc<Groups>,
+    /// Whether rows come in an order that counts; else the series' order does.
+    ordered: bool,
     sides: usize,
     argument: ArgumentValues,
     /// How many series each step keeps, once the argument is known.
@@ -30,11 +32,12 @@ pub(super) struct FirstStream {
 }
 
 impl FirstStream {
-    pub(super) fn new(operator: &Limit, groups: &Arc<Groups>) -> Self {
+    pub(super) fn new(operator: &Limit, groups: &Arc<Groups>, ordered: bool) -> Self {
         let Limit { grid, cells, argument, sides, .. } = *operator;
         Self {
             grid,
             groups: Arc::clone(groups),
+            ordered,
             sides,
             argument: ArgumentValues::new(argument, grid),
             kept: None,
@@ -55,9 +58,12 @@ impl FirstStream {
     }
 }
 
-/// Leaves of the rows, in order of series, the cells that are kept, and rows that have any.
-fn pick(rows: &mut Vec<(u32, OwnedRow)>, kept: &[usize]) {
-    rows.sort_unstable_by_key(|row| row.0);
+/// Leaves of the rows, in their own order if they are `ordered` or else that of series, the cells that are
+/// kept, and rows that have any.
+fn pick(rows: &mut Vec<(u32, OwnedRow)>, kept: &[usize], ordered: bool) {
+    if !ordered {
+        rows.sort_unstable_by_key(|row| row.0);
+    }
     let mut room = kept.to_vec();
     rows.retain_mut(|(_, row)| {
         let mut any = false;
@@ -89,7 +95,7 @@ impl Transform for FirstStream {
             self.held += row.bytes();
             rows.push((series, row));
             if rows.len() > most.saturating_mul(2).saturating_add(SLACK) {
-                pick(rows, &kept);
+                pick(rows, &kept, self.ordered);
             }
         }
         Ok(())
@@ -101,7 +107,7 @@ impl Transform for FirstStream {
         }
         let kept = self.kept()?;
         for mut rows in std::mem::take(&mut self.rows) {
-            pick(&mut rows, &kept);
+            pick(&mut rows, &kept, self.ordered);
             self.picked.extend(rows);
         }
         Ok(())

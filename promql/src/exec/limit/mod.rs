@@ -7,7 +7,7 @@
 //! series 1   2 2 _  →   1   2 _ _         series 1   2 2 _
 //! ```
 //!
-//! `limitk` keeps the first series at each step. `limit_ratio` keeps those whose offset, a hash of their
+//! `limitk` keeps the first series at each step, or the first rows of an input that is sorted. `limit_ratio` keeps those whose offset, a hash of their
 //! labels between 0 and 1, lies below the ratio; a negative ratio keeps the others.
 
 mod first;
@@ -27,15 +27,17 @@ use super::notes::Notes;
 use super::operator::{Operator, OperatorExec, Transform, single};
 use super::ordered_aggregate::Groups;
 
-/// `limitk(k, input)`. `sides` are the inputs that [`Argument::Input`]s mean.
+/// `limitk(k, input)`, of rows whose order counts if they are `ordered`. `sides` are the inputs that
+/// [`Argument::Input`]s mean.
 pub fn limitk(
     input: Arc<dyn ExecutionPlan>,
+    ordered: bool,
     grid: Grid,
     k: Argument,
     groups: Arc<Groups>,
     sides: Vec<Arc<dyn ExecutionPlan>>,
 ) -> Arc<dyn ExecutionPlan> {
-    create(single(input), grid, k, Kind::First(groups), sides)
+    create(single(input), grid, k, Kind::First(groups, ordered), sides)
 }
 
 /// `limit_ratio(ratio, input)`; `offsets` has one a series.
@@ -64,7 +66,7 @@ fn create(
 
 #[derive(Debug)]
 enum Kind {
-    First(Arc<Groups>),
+    First(Arc<Groups>, bool),
     Ratio(Arc<[f64]>, Arc<Notes>),
 }
 
@@ -80,14 +82,14 @@ struct Limit {
 impl Operator for Limit {
     fn name(&self) -> &'static str {
         match self.kind {
-            Kind::First(_) => "LimitKExec",
+            Kind::First(..) => "LimitKExec",
             Kind::Ratio(..) => "LimitRatioExec",
         }
     }
 
     fn describe(&self) -> String {
         match &self.kind {
-            Kind::First(groups) => format!("k={}, groups={}", self.argument, groups.count),
+            Kind::First(groups, _) => format!("k={}, groups={}", self.argument, groups.count),
             Kind::Ratio(..) => format!("ratio={}", self.argument),
         }
     }
@@ -102,7 +104,9 @@ impl Operator for Limit {
 
     fn transform(&self, _partition: usize) -> Result<Box<dyn Transform>> {
         Ok(match &self.kind {
-            Kind::First(groups) => Box::new(first::FirstStream::new(self, groups)),
+            Kind::First(groups, ordered) => {
+                Box::new(first::FirstStream::new(self, groups, *ordered))
+            }
             Kind::Ratio(offsets, notes) => Box::new(ratio::RatioStream::new(self, offsets, notes)),
         })
     }

@@ -26,7 +26,7 @@ fn the_first_series_of_a_step_are_kept() {
         Arc::new(Groups { group_of: group_of.to_vec(), count, notes: Arc::default() })
     };
     let limited = |k, group_of| {
-        found(&limitk(input(), GRID, Argument::Constant(k), groups(group_of), vec![]))
+        found(&limitk(input(), false, GRID, Argument::Constant(k), groups(group_of), vec![]))
     };
     assert_eq!(limited(1.0, [0; 4]), rows(&["_ 5 5", "2 _ _"]));
     assert_eq!(limited(2.0, [0; 4]), rows(&["_ 5 5", "2 2 _", "7 _ 7"]));

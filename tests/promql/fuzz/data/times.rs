@@ -8,12 +8,18 @@ const INTERVALS: [i64; 12] = [
     15_000, 15_000, 15_000, 30_000, 30_000, 30_000, 60_000, 60_000, 7_300, 20_001, 107_000, 283_000,
 ];
 
+/// Where many questions are asked, and many series have their samples: the edges of windows meet these.
+const EDGES: i64 = 15_000;
+
 /// Ascending times in ms.
 pub(super) fn series(random: &mut Random) -> Vec<i64> {
     let interval = random.pick(&INTERVALS);
+    let on_edges = random.chance(40);
     let jitter = random.pick(&[0, 0, 1, interval / 20, interval / 3]);
-    let begin = START
-        + if random.chance(20) { random.between(0, LENGTH) } else { random.between(0, interval) };
+    let jitter = if on_edges { 0 } else { jitter };
+    let begin =
+        if random.chance(20) { random.between(0, LENGTH) } else { random.between(0, interval) };
+    let begin = START + if on_edges { begin / EDGES * EDGES } else { begin };
     let end = START + if random.chance(20) { random.between(0, LENGTH) } else { LENGTH };
     let hole = match random.chance(30) {
         true => {
