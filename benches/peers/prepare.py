@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -28,7 +29,8 @@ SETS = {
 
 
 def run(*argv, **kwargs):
-    subprocess.run([str(a) for a in argv], check=True, stdin=subprocess.DEVNULL, **kwargs)
+    """Runs a command to its end; what it says is no part of the report."""
+    subprocess.run([str(a) for a in argv], check=True, stdin=subprocess.DEVNULL, stdout=sys.stderr, **kwargs)
 
 
 def shared_module(name):
