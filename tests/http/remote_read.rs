@@ -1,16 +1,13 @@
 //! Remote read: Prometheus' own client reads from Stoa what it reads from a Prometheus over the same
 //! blocks, and wrong requests are told the same.
 
-use std::io::Write;
-use std::process::{Command, Stdio};
-
 use prost::Message as _;
 use proto::prometheus::label_matcher::Type;
 use proto::prometheus::{LabelMatcher, Query, ReadRequest};
 use serde_json::{Value, json};
 
 use super::peers::Peers;
-use crate::support::{DATA_START, go_program};
+use crate::support::{DATA_START, go_answer};
 
 const HOUR: i64 = 3_600_000;
 
@@ -36,19 +33,9 @@ fn questions() -> Vec<Value> {
 
 /// What Prometheus' client reads at `url`: an answer a question, a line a series or sample.
 fn read(url: &str, chunked: bool, questions: &[Value]) -> Vec<Vec<String>> {
-    let mut client = Command::new(go_program("prometheus"))
-        .args(["read", "-url", url, &format!("-chunked={chunked}")])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the Go program starts");
-    let mut stdin = client.stdin.take().expect("stdin is piped");
-    let lines: String = questions.iter().map(|question| format!("{question}\n")).collect();
-    stdin.write_all(lines.as_bytes()).expect("all questions are written");
-    drop(stdin);
-    let output = client.wait_with_output().expect("the Go program ends");
-    assert!(output.status.success(), "read {url}: {}", output.status);
-    let output = String::from_utf8(output.stdout).expect("UTF-8");
+    let input = questions.iter().map(|question| format!("{question}\n")).collect();
+    let args = ["read", "-url", url, &format!("-chunked={chunked}")];
+    let output = go_answer("prometheus", &args, input);
     let (mut answers, mut answer) = (Vec::<Vec<String>>::new(), Vec::new());
     for line in output.lines() {
         assert!(!line.starts_with("error"), "{url}, chunked={chunked}, {}: {line}", answers.len());

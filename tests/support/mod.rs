@@ -3,6 +3,7 @@
 //! | need | call |
 //! |---|---|
 //! | a Go program of `tests/peers/<name>` | [`go_program`], [`go_package`] |
+//! | what one says to its stdin | [`go_answer`], [`go_output`] |
 //! | a Node program pinned in `tests/peers/<module>/package-lock.json` | [`node_program`] |
 //! | Python with the packages of a `requirements.txt` | [`python`] |
 //! | the binary under test | [`stoa`] |
@@ -18,6 +19,7 @@
 mod bucket;
 mod cache;
 mod data;
+mod go_answers;
 pub(crate) mod http;
 mod places;
 mod programs;
@@ -26,6 +28,7 @@ mod server;
 
 pub(crate) use bucket::UploadedBucket;
 pub(crate) use data::{DATA_START, data_set_edges, data_set_kills, data_set_s};
+pub(crate) use go_answers::{go_answer, go_output};
 pub(crate) use places::{repository, scratch, shared, stoa};
 pub(crate) use programs::{go_package, go_program, node_program, python};
 pub(crate) use server::{Server, free_address};

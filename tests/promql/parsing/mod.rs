@@ -5,8 +5,6 @@
 mod mutate;
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 use promql::parse::{Features, formatted, printed, syntax_tree};
 use serde::Deserialize;
@@ -14,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::fuzz::random::Random;
 use super::promqltest;
-use crate::support::go_program;
+use crate::support::go_answer;
 use mutate::Mutations;
 
 const SEED: u64 = 20_261_126;
@@ -43,23 +41,10 @@ fn features(enabled: bool) -> Features {
 }
 
 fn by_prometheus(args: &[&str], asked: &[(String, bool)]) -> String {
-    let mut parse = Command::new(go_program("prometheus"))
-        .arg("parse")
-        .args(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the Go program starts");
-    let mut stdin = parse.stdin.take().expect("stdin is piped");
     let line = |(query, enabled): &(String, bool)| {
         format!("{}\n", json!({"query": query, "enabled": enabled}))
     };
-    let input: String = asked.iter().map(line).collect();
-    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-    let output = parse.wait_with_output().expect("the Go program ends");
-    assert!(output.status.success(), "prometheus parse: {}", output.status);
-    writer.join().expect("the writer does not panic").expect("all queries are written");
-    String::from_utf8(output.stdout).expect("UTF-8")
+    go_answer("prometheus", &[&["parse"], args].concat(), asked.iter().map(line).collect())
 }
 
 fn by_us(query: &str, enabled: bool) -> Parsed {

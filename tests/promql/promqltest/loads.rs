@@ -1,14 +1,11 @@
 //! What is loaded is what promqltest itself loads (`tests/peers/prometheus load`).
 
-use std::io::Write;
-use std::process::{Command, Stdio};
-
 use serde_json::json;
 
 use super::SCRIPTS;
 use super::script::{Command as Step, Script};
 use super::storage::{Loaded, buckets_of_dump, dumped};
-use crate::support::go_program;
+use crate::support::go_answer;
 
 /// The loads of a script between one `clear` and the next, as text, and their series as a dump.
 fn states(script: &Script) -> Vec<(String, String)> {
@@ -31,19 +28,8 @@ fn states(script: &Script) -> Vec<(String, String)> {
 }
 
 fn by_promqltest(texts: &[&str]) -> Vec<String> {
-    let mut load = Command::new(go_program("prometheus"))
-        .arg("load")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the Go program starts");
-    let mut stdin = load.stdin.take().expect("stdin is piped");
-    let input: String = texts.iter().map(|text| format!("{}\n", json!(text))).collect();
-    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-    let output = load.wait_with_output().expect("the Go program ends");
-    assert!(output.status.success(), "prometheus load: {}", output.status);
-    writer.join().expect("the writer does not panic").expect("all texts are written");
-    let output = String::from_utf8(output.stdout).expect("UTF-8");
+    let input = texts.iter().map(|text| format!("{}\n", json!(text))).collect();
+    let output = go_answer("prometheus", &["load"], input);
     let mut dumps = vec![String::new()];
     for line in output.lines() {
         match line {

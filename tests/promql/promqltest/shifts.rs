@@ -3,14 +3,12 @@
 //! positions in annotations are those of its print (`tests/peers/prometheus at`).
 
 use std::collections::HashMap;
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 use serde::Deserialize;
 use serde_json::json;
 
 use super::script::{Script, When};
-use crate::support::go_program;
+use crate::support::go_answer;
 
 /// The shifted queries of scripts.
 #[derive(Debug)]
@@ -36,21 +34,9 @@ impl Shifts {
         }
         asked.sort_unstable();
         asked.dedup();
-        let mut at = Command::new(go_program("prometheus"))
-            .arg("at")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the Go program starts");
-        let mut stdin = at.stdin.take().expect("stdin is piped");
         let line =
             |(query, time): &(String, i64)| format!("{}\n", json!({"query": query, "time": time}));
-        let input: String = asked.iter().map(line).collect();
-        let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-        let output = at.wait_with_output().expect("the Go program ends");
-        assert!(output.status.success(), "prometheus at: {}", output.status);
-        writer.join().expect("the writer does not panic").expect("all queries are written");
-        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let text = go_answer("prometheus", &["at"], asked.iter().map(line).collect());
         let answers: Vec<Shifted> =
             text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
         assert_eq!(answers.len(), asked.len(), "one answer a query");
