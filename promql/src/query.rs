@@ -10,6 +10,9 @@ use engine::source::SelectOptions;
 use crate::ast::Text;
 use crate::functions::histogram::FloatHistogram;
 
+/// What one sample takes in the memory of a query: a timestamp and a value.
+pub const SAMPLE_BYTES: usize = 16;
+
 /// When a query is evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evaluation {

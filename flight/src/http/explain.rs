@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use promql::query::PlanNode;
+use promql::query::{PlanNode, QueryRequest, SAMPLE_BYTES};
 
 use super::error::ApiError;
 use super::form::Form;
@@ -24,17 +24,12 @@ use super::json::{Answer, Payload};
 use super::querier::Querier;
 use super::query::{instant_request, range_request, respond, shard};
 
-/// What one sample takes in the memory of a query: a timestamp and a value.
-const SAMPLE_BYTES: usize = 16;
-
 /// `GET` and `POST /query_explain`.
 pub(super) async fn instant(
     State(querier): State<Arc<Querier>>,
     form: Form,
 ) -> Result<Response, ApiError> {
-    let request = instant_request(&querier, &form)?;
-    let plan = querier.explain(request, shard(&form)?).await?;
-    Ok(respond(Answer::new(Payload::Raw(json(&plan).into_bytes())), &[]))
+    explain(&querier, &form, instant_request(&querier, &form)?).await
 }
 
 /// `GET` and `POST /query_range_explain`.
@@ -42,8 +37,15 @@ pub(super) async fn range(
     State(querier): State<Arc<Querier>>,
     form: Form,
 ) -> Result<Response, ApiError> {
-    let request = range_request(&querier, &form)?;
-    let plan = querier.explain(request, shard(&form)?).await?;
+    explain(&querier, &form, range_request(&querier, &form)?).await
+}
+
+async fn explain(
+    querier: &Arc<Querier>,
+    form: &Form,
+    request: QueryRequest,
+) -> Result<Response, ApiError> {
+    let plan = querier.explain(request, shard(form)?).await?;
     Ok(respond(Answer::new(Payload::Raw(json(&plan).into_bytes())), &[]))
 }
 

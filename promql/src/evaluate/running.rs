@@ -17,16 +17,14 @@ use crate::functions::{Reach, Windows};
 use crate::parse::{Features, Steps, parse};
 use crate::plan::{Budget, Node, Planner, Runs, Selectors, Times, resolve};
 use crate::query::{
-    Evaluation, PlanNode, QueryAnswer, QueryRequest, QueryValue, SampleStats, StepSamples, Timings,
+    Evaluation, PlanNode, QueryAnswer, QueryRequest, QueryValue, SAMPLE_BYTES, SampleStats,
+    StepSamples, Timings,
 };
 use crate::runtime::{ChildPool, Stop};
 
 fn millis(duration: std::time::Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 4)
 }
-
-/// What one sample takes in memory: a timestamp and a value.
-const SAMPLE_BYTES: usize = 16;
 
 /// How often a query is begun anew.
 const ATTEMPTS: usize = 16;

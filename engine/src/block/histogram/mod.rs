@@ -9,6 +9,7 @@
 mod read;
 mod write;
 
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{ArrayRef, AsArray, ListArray, StructArray, new_empty_array, new_null_array};
@@ -23,7 +24,7 @@ pub use read::{HistogramColumns, from_batch};
 pub use write::HistogramBuilder;
 
 /// The number of the first column that belongs to the histogram itself.
-pub(crate) const FIRST_COLUMN: usize = 5;
+pub(in crate::block) const FIRST_COLUMN: usize = 5;
 
 static FIELDS: LazyLock<Fields> =
     LazyLock::new(|| histograms_schema().fields().iter().skip(FIRST_COLUMN).cloned().collect());
@@ -31,6 +32,11 @@ static FIELDS: LazyLock<Fields> =
 /// The columns of a histogram: those of [`histograms_schema`] from `is_float` on.
 pub fn histogram_fields() -> Fields {
     FIELDS.clone()
+}
+
+/// The numbers of these columns in a file; each is one leaf.
+pub(crate) fn histogram_columns() -> Range<usize> {
+    FIRST_COLUMN..FIRST_COLUMN + FIELDS.len()
 }
 
 /// Histograms as an array of structs with [`histogram_fields`].

@@ -9,7 +9,7 @@ use parquet::arrow::arrow_reader::{
 };
 
 use super::fetch::{FetchedFile, FetchedHistograms};
-use crate::block::histogram::{FIRST_COLUMN, from_columns, histogram_fields};
+use crate::block::histogram::{from_columns, histogram_columns};
 use crate::block::reader::guarded;
 use crate::scan::plan::ScanPlan;
 use crate::scan::wave::Stretch;
@@ -113,8 +113,8 @@ fn decode(plan: &ScanPlan, fetched: FetchedFile) -> Result<DecodedFile> {
         for batch in batches {
             let batch = batch.map_err(|e| Error::corrupt("histograms").with_source(e))?;
             let mut read = batch.columns().iter().cloned();
-            let all = FIRST_COLUMN..FIRST_COLUMN + histogram_fields().len();
-            let all = all.map(|column| columns.contains(&column).then(|| read.next()).flatten());
+            let all = histogram_columns()
+                .map(|column| columns.contains(&column).then(|| read.next()).flatten());
             arrays.push((seen, from_columns(all.collect())?));
             seen += batch.num_rows();
         }

@@ -11,7 +11,7 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 
 use super::HistogramRows;
-use crate::block::histogram::{FIRST_COLUMN, histogram_fields};
+use crate::block::histogram::histogram_columns;
 use crate::scan::plan::ScanPlan;
 use crate::{Error, Result};
 
@@ -125,8 +125,6 @@ fn groups_and_columns(metadata: &ParquetMetaData, rows: &[Range<u64>]) -> (Vec<u
         }
         start = end;
     }
-    // Every column of histograms is one leaf.
-    let columns = FIRST_COLUMN..FIRST_COLUMN + histogram_fields().len();
     let has_values = |column: &usize| {
         groups.iter().any(|&group| {
             metadata.row_group(group).columns().get(*column).is_none_or(|chunk| {
@@ -135,7 +133,7 @@ fn groups_and_columns(metadata: &ParquetMetaData, rows: &[Range<u64>]) -> (Vec<u
             })
         })
     };
-    let columns = columns.filter(has_values).collect();
+    let columns = histogram_columns().filter(has_values).collect();
     (groups, columns)
 }
 
