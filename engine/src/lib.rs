@@ -13,6 +13,7 @@
 //! | [`scan`] | blocks to located runs: label index, pruning, exact row selection, late values |
 //! | [`merge`] | the runs of many files as one stream in roster order |
 //! | [`dedup`] | replica deduplication on run batches |
+//! | [`compact`] | blocks rewritten, downsampled and retired |
 //!
 //! # Architecture invariants
 //! - No server, no command line, no wire format of a protocol: this crate fails only by its inputs,
@@ -24,6 +25,7 @@ pub mod block;
 pub mod bucket;
 pub mod catalog;
 pub mod chunk;
+pub mod compact;
 pub mod dedup;
 pub mod error;
 pub mod merge;

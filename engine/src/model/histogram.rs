@@ -137,3 +137,38 @@ pub struct HistogramView<'a> {
     /// The counts.
     pub counts: CountsView<'a>,
 }
+
+impl HistogramView<'_> {
+    /// A copy of its own.
+    pub fn to_histogram(&self) -> Histogram {
+        let spans = |spans: Spans<'_>| {
+            let pairs = spans.offsets.iter().zip(spans.lengths);
+            pairs.map(|(&offset, &length)| Span { offset, length: length as u32 }).collect()
+        };
+        Histogram {
+            counter_reset_hint: self.counter_reset_hint,
+            schema: self.schema,
+            zero_threshold: self.zero_threshold,
+            sum: self.sum,
+            positive_spans: spans(self.positive),
+            negative_spans: spans(self.negative),
+            custom_values: self.custom_values.to_vec(),
+            counts: match self.counts {
+                CountsView::Int { count, zero_count, positive, negative } => HistogramCounts::Int {
+                    count,
+                    zero_count,
+                    positive: positive.to_vec(),
+                    negative: negative.to_vec(),
+                },
+                CountsView::Float { count, zero_count, positive, negative } => {
+                    HistogramCounts::Float {
+                        count,
+                        zero_count,
+                        positive: positive.to_vec(),
+                        negative: negative.to_vec(),
+                    }
+                }
+            },
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! The leaf: timestamps of the rows that the label index names. Where dedup reads the other replicas
-//! itself ([`ScanPlan::follows`]), those of each series' first replica only.
+//! itself ([`ScanPlan::follows`]), those of each series' first replica only. Or those of rows that were
+//! chosen before ([`PickedRuns`]), in whatever order these are wanted.
 
 use std::fmt;
-use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
@@ -17,6 +17,7 @@ use futures::{StreamExt, stream};
 
 use super::frame::{properties, run_operator};
 use super::located::{BATCH_SAMPLES, BATCH_SAMPLES_MAX, LocatedBuilder, located_schema};
+use super::picked::{PickedRun, PickedRuns};
 use super::plan::ScanPlan;
 use super::runs::{FetchedRuns, Read, RunDecoder, RunPages, RunWave, RunWaves};
 use crate::Result;
@@ -32,14 +33,26 @@ const WAVES: usize = 2;
 #[derive(Debug)]
 pub struct ScanExec {
     plan: Arc<ScanPlan>,
+    /// What is read instead of all that the plan has; its plan has one partition.
+    picked: Option<Arc<dyn PickedRuns>>,
     properties: Arc<PlanProperties>,
     metrics: ExecutionPlanMetricsSet,
 }
 
 impl ScanExec {
     pub(crate) fn new(plan: Arc<ScanPlan>) -> Self {
-        let properties = properties(located_schema(), plan.partitions().len());
-        Self { plan, properties, metrics: ExecutionPlanMetricsSet::new() }
+        Self::reading(plan, None)
+    }
+
+    /// Reads the runs `picked` of the plan's files, in their order, by one partition.
+    pub(crate) fn picked(plan: Arc<ScanPlan>, picked: Arc<dyn PickedRuns>) -> Self {
+        Self::reading(plan, Some(picked))
+    }
+
+    fn reading(plan: Arc<ScanPlan>, picked: Option<Arc<dyn PickedRuns>>) -> Self {
+        let partitions = if picked.is_some() { 1 } else { plan.partitions().len() };
+        let properties = properties(located_schema(), partitions);
+        Self { plan, picked, properties, metrics: ExecutionPlanMetricsSet::new() }
     }
 
     fn on(self: Arc<Self>, _: Vec<Arc<dyn ExecutionPlan>>) -> DfResult<Arc<dyn ExecutionPlan>> {
@@ -54,7 +67,11 @@ impl DisplayAs for ScanExec {
         let range = plan.settings.range;
         write!(f, "ScanExec: blocks={blocks}, series={series}, ")?;
         write!(f, "range=[{}, {}], columns=[ts]", range.min, range.max)?;
-        if plan.follows() { write!(f, ", replicas=first") } else { Ok(()) }
+        match &self.picked {
+            Some(_) => write!(f, ", rows=picked"),
+            None if plan.follows() => write!(f, ", replicas=first"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -71,9 +88,15 @@ impl ExecutionPlan for ScanExec {
         context: Arc<TaskContext>,
     ) -> DfResult<SendableRecordBatchStream> {
         let plan = Arc::clone(&self.plan);
-        let series = plan.partitions()[partition].clone();
         let pages = RunPages::new(&plan, &self.metrics, partition);
-        let jobs = Jobs::new(Arc::clone(&plan), series, &pages);
+        let items: Items = match &self.picked {
+            Some(picked) => Box::new(picked.runs()?.map(|run| Ok(Item::picked(run?)))),
+            None => {
+                let (plan, series) = (Arc::clone(&plan), plan.partitions()[partition].clone());
+                Box::new(series.flat_map(move |series| Item::of_series(&plan, series)).map(Ok))
+            }
+        };
+        let jobs = Jobs { items, waves: RunWaves::new(&pages) };
         let name = format!("ScanExec[{partition}]");
         let decoder = RunDecoder::new(Arc::clone(&plan), pages.clone(), &name, &context)?;
         let fetched =
@@ -116,6 +139,32 @@ struct Item {
     series_samples: usize,
 }
 
+/// Runs to read, in order.
+type Items = Box<dyn Iterator<Item = Result<Item>> + Send>;
+
+impl Item {
+    /// All runs of a series that the scan reads.
+    fn of_series(plan: &ScanPlan, series: u32) -> Vec<Self> {
+        let mut items = Vec::new();
+        let mut samples = 0;
+        let (pieces, _) = plan.led(series);
+        for &piece in pieces {
+            for run in plan.runs(piece) {
+                samples += run.rows as usize;
+                items.push(Self { read: Read::new(plan, series, piece, run), series_samples: 0 });
+            }
+        }
+        if let Some(first) = items.first_mut() {
+            first.series_samples = samples;
+        }
+        items
+    }
+
+    fn picked(run: PickedRun) -> Self {
+        Self { read: Read::picked(run), series_samples: run.stretch.rows as usize }
+    }
+}
+
 /// A wave of runs.
 #[derive(Debug)]
 struct Job {
@@ -136,47 +185,17 @@ async fn fetch_job(job: Result<Job>, pages: RunPages) -> Result<Fetched> {
 
 /// Plans wave after wave.
 struct Jobs {
-    plan: Arc<ScanPlan>,
-    series: Range<u32>,
-    /// Items of the series in hand that are in no wave yet.
-    left: std::vec::IntoIter<Item>,
+    items: Items,
     waves: RunWaves,
 }
 
 impl Jobs {
-    fn new(plan: Arc<ScanPlan>, series: Range<u32>, pages: &RunPages) -> Self {
-        Self { plan, series, left: Vec::new().into_iter(), waves: RunWaves::new(pages) }
-    }
-
-    fn items(plan: &ScanPlan, series: u32) -> Vec<Item> {
-        let mut items = Vec::new();
-        let mut samples = 0;
-        let (pieces, _) = plan.led(series);
-        for &piece in pieces {
-            for run in plan.runs(piece) {
-                samples += run.rows as usize;
-                items.push(Item { read: Read::new(plan, series, piece, run), series_samples: 0 });
-            }
-        }
-        if let Some(first) = items.first_mut() {
-            first.series_samples = samples;
-        }
-        items
-    }
-
     fn next_job(&mut self) -> Result<Option<Job>> {
         let mut items = Vec::new();
-        loop {
-            let Some(item) = self.left.next() else {
-                let Some(series) = self.series.next() else { break };
-                self.left = Self::items(&self.plan, series).into_iter();
-                continue;
-            };
+        while self.waves.fetch_bytes() < WAVE_BYTES && items.len() < WAVE_RUNS {
+            let Some(item) = self.items.next().transpose()? else { break };
             self.waves.add(&item.read)?;
             items.push(item);
-            if self.waves.fetch_bytes() >= WAVE_BYTES || items.len() >= WAVE_RUNS {
-                break;
-            }
         }
         let job = Job { items, wave: self.waves.close() };
         Ok((!job.items.is_empty()).then_some(job))

@@ -32,6 +32,7 @@ pub(crate) mod group;
 mod histograms;
 pub(crate) mod located;
 mod pages;
+mod picked;
 mod plan;
 mod roster;
 pub(crate) mod runs;
@@ -44,7 +45,9 @@ pub use cache::{BlockCache, OpenBlock};
 pub use exec::ScanExec;
 pub use values::ValuesExec;
 pub(crate) use values::{Settling, left_out};
+pub(crate) use wave::Stretch;
 
+pub(crate) use picked::{PickedRun, PickedRuns};
 pub(crate) use plan::{ScanPlan, ScanSettings, cut};
-pub(crate) use roster::resolve;
+pub(crate) use roster::{resolve, resolve_own};
 pub(crate) use select::{Selection, select};

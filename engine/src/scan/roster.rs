@@ -31,58 +31,75 @@ pub(crate) fn resolve(
     range: TimeRange,
     limit: usize,
 ) -> Result<(Roster, Pieces)> {
-    let files = Files::new(selections, dropped);
-    let joined = match files.join_by_fingerprint(dropped, limit)? {
-        Some(joined) => joined,
-        None => files.join_by_text(dropped, limit)?,
-    };
-    let Joined { series, entries, overlaps } = joined;
-    let (order, rank) = files.order(&series);
-    let mut offsets = vec![0u32; series.len() + 1];
-    for entry in &entries {
-        offsets[rank[entry.series as usize] as usize + 1] += 1;
-    }
-    for at in 0..series.len() {
-        offsets[at + 1] += offsets[at];
-    }
-    let mut next = offsets.clone();
-    let mut pieces = vec![Piece { file: 0, row: 0, replica: 0 }; entries.len()];
-    for entry in &entries {
-        let slot = &mut next[rank[entry.series as usize] as usize];
-        pieces[*slot as usize] = entry.piece;
-        *slot += 1;
-    }
-    let mut builder = RosterBuilder::new(dropped.to_vec());
-    let mut tables = Vec::with_capacity(files.all.len());
-    let mut externals = Vec::with_capacity(files.all.len());
-    for file in &files.all {
-        tables.push(builder.add_table(Arc::clone(file.table())));
-        externals.push(builder.add_external(&file.selection.open.block.external_labels));
-    }
-    for (at, &id) in order.iter().enumerate() {
-        let mine = &mut pieces[offsets[at] as usize..offsets[at + 1] as usize];
-        // By replica, then time: files are in that order unless replicas are told by own labels.
-        mine.sort_by_key(|piece| piece.replica);
-        let mut samples = 0;
-        let mut kind: Option<SeriesKind> = None;
-        for piece in mine.iter() {
-            let open = &files.all[piece.file as usize].selection.open;
-            for histograms in [false, true] {
-                let runs = wanted_runs(open, piece.row, histograms, range);
-                samples += runs.map(|run| u64::from(run.rows)).sum::<u64>();
-            }
-            let own = open.block.series.kind[piece.row as usize];
-            kind = Some(match kind {
-                Some(known) if known != own => SeriesKind::Mixed,
-                _ => own,
-            });
+    Files::new(selections, dropped).resolve(dropped, range, limit)
+}
+
+/// The same by own labels alone: blocks of other external labels are other replicas. The roster has own
+/// labels only.
+pub(crate) fn resolve_own(selections: Vec<Selection>) -> Result<(Roster, Pieces)> {
+    Files::of_replicas(selections).resolve(&[], TimeRange::ALL, usize::MAX)
+}
+
+impl Files {
+    fn resolve(
+        self,
+        dropped: &[String],
+        range: TimeRange,
+        limit: usize,
+    ) -> Result<(Roster, Pieces)> {
+        let files = self;
+        let joined = match files.join_by_fingerprint(dropped, limit)? {
+            Some(joined) => joined,
+            None => files.join_by_text(dropped, limit)?,
+        };
+        let Joined { series, entries, overlaps } = joined;
+        let (order, rank) = files.order(&series);
+        let mut offsets = vec![0u32; series.len() + 1];
+        for entry in &entries {
+            offsets[rank[entry.series as usize] as usize + 1] += 1;
         }
-        let (file, row) = series[id as usize];
-        let kind = kind.unwrap_or(SeriesKind::Float);
-        builder.push(tables[file as usize], row, externals[file as usize], kind, samples);
+        for at in 0..series.len() {
+            offsets[at + 1] += offsets[at];
+        }
+        let mut next = offsets.clone();
+        let mut pieces = vec![Piece { file: 0, row: 0, replica: 0 }; entries.len()];
+        for entry in &entries {
+            let slot = &mut next[rank[entry.series as usize] as usize];
+            pieces[*slot as usize] = entry.piece;
+            *slot += 1;
+        }
+        let mut builder = RosterBuilder::new(dropped.to_vec());
+        let mut tables = Vec::with_capacity(files.all.len());
+        let mut externals = Vec::with_capacity(files.all.len());
+        for file in &files.all {
+            tables.push(builder.add_table(Arc::clone(file.table())));
+            externals.push(builder.add_external(&file.kept));
+        }
+        for (at, &id) in order.iter().enumerate() {
+            let mine = &mut pieces[offsets[at] as usize..offsets[at + 1] as usize];
+            // By replica, then time: files are in that order unless replicas are told by own labels.
+            mine.sort_by_key(|piece| piece.replica);
+            let mut samples = 0;
+            let mut kind: Option<SeriesKind> = None;
+            for piece in mine.iter() {
+                let open = &files.all[piece.file as usize].selection.open;
+                for histograms in [false, true] {
+                    let runs = wanted_runs(open, piece.row, histograms, range);
+                    samples += runs.map(|run| u64::from(run.rows)).sum::<u64>();
+                }
+                let own = open.block.series.kind[piece.row as usize];
+                kind = Some(match kind {
+                    Some(known) if known != own => SeriesKind::Mixed,
+                    _ => own,
+                });
+            }
+            let (file, row) = series[id as usize];
+            let kind = kind.unwrap_or(SeriesKind::Float);
+            builder.push(tables[file as usize], row, externals[file as usize], kind, samples);
+        }
+        let files = files.all.into_iter().map(|file| file.selection.open).collect();
+        Ok((builder.build(), Pieces { files, pieces, offsets, overlaps }))
     }
-    let files = files.all.into_iter().map(|file| file.selection.open).collect();
-    Ok((builder.build(), Pieces { files, pieces, offsets, overlaps }))
 }
 
 struct File {
@@ -91,6 +108,8 @@ struct File {
     kept: Labels,
     /// The block's replica labels.
     replica: Labels,
+    /// External labels that lie over own ones, whether they are kept or not.
+    over: Labels,
 }
 
 impl File {
@@ -120,15 +139,28 @@ struct Joined {
 impl Files {
     fn new(selections: Vec<Selection>, dropped: &[String]) -> Self {
         let is_dropped = |name: &str| dropped.iter().any(|d| d == name);
-        let mut all: Vec<File> = selections
+        let all: Vec<File> = selections
             .into_iter()
             .map(|selection| {
                 let external = &selection.open.block.external_labels;
                 let kept = external.filter(|name| !is_dropped(name));
                 let replica = external.filter(is_dropped);
-                File { selection, kept, replica }
+                let over = external.clone();
+                File { selection, kept, replica, over }
             })
             .collect();
+        Self::sorted(all)
+    }
+
+    fn of_replicas(selections: Vec<Selection>) -> Self {
+        let file = |selection: Selection| {
+            let replica = selection.open.block.external_labels.clone();
+            File { selection, kept: Labels::empty(), replica, over: Labels::empty() }
+        };
+        Self::sorted(selections.into_iter().map(file).collect())
+    }
+
+    fn sorted(mut all: Vec<File>) -> Self {
         all.sort_by(|a, b| {
             let time = |f: &File| (f.selection.open.block.meta.min_time, f.id());
             (&a.kept, &a.replica).cmp(&(&b.kept, &b.replica)).then(time(a).cmp(&time(b)))
@@ -205,7 +237,7 @@ impl Files {
                     }
                     joined.series.push((at as u32, row));
                 }
-                replicas.push(full.filter(is_dropped));
+                replicas.push(file.replica.overlay(&full.filter(is_dropped)));
                 let piece = Piece { file: at as u32, row, replica: 0 };
                 joined.entries.push(Entry { series, piece });
             }
@@ -236,7 +268,7 @@ impl Files {
     fn labels(&self, file: u32, row: u32) -> Labels {
         let file = &self.all[file as usize];
         let own = file.table().labels(row as usize);
-        own.overlay(&file.selection.open.block.external_labels)
+        own.overlay(&file.over)
     }
 
     /// The series in roster order, and the place of each in it.

@@ -8,6 +8,7 @@ use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 
 use super::decode::Decoder;
 use super::located::{LocatedBuilder, Place};
+use super::picked::PickedRun;
 use super::plan::{Piece, ScanPlan};
 use super::shelf::Shelf;
 use super::wave::{Column, PageBytes, PageUse, Pages, Stretch, WavePages, fetch};
@@ -39,6 +40,15 @@ impl Read {
             stretch: Stretch { file: piece.file, start: run.start_row, rows: run.rows },
             stale: plan.marks_stale() && plan.may_be_stale(piece),
         }
+    }
+
+    /// A run that was chosen before.
+    pub(crate) fn picked(run: PickedRun) -> Self {
+        let PickedRun { series, stretch } = run;
+        let Stretch { file, start, .. } = stretch;
+        let row = start as i64;
+        let place = Place { series, replica: 0, file, row, settle: SETTLED };
+        Self { place, stretch, stale: false }
     }
 
     /// How many rows it has.

@@ -57,7 +57,7 @@ mod roster;
 mod runs;
 mod streamed;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::Arc;
 

@@ -7,7 +7,7 @@ use arrow::array::{
 use arrow::datatypes::{ArrowPrimitiveType, Float64Type, Int32Type, Int64Type};
 
 use super::hint;
-use crate::model::{CountsView, Histogram, HistogramCounts, HistogramView, Span, Spans};
+use crate::model::{CountsView, Histogram, HistogramView, Spans};
 use crate::{Error, Result};
 
 /// The histograms of a batch with the columns of
@@ -17,37 +17,7 @@ use crate::{Error, Result};
 /// [`Corrupt`](crate::ErrorKind::Corrupt), if a column lacks or a row contradicts itself.
 pub fn from_batch(batch: &RecordBatch) -> Result<Vec<Histogram>> {
     let columns = HistogramColumns::new(|name| batch.column_by_name(name))?;
-    (0..batch.num_rows()).map(|row| columns.view(row).map(|view| owned(&view))).collect()
-}
-
-fn owned(view: &HistogramView<'_>) -> Histogram {
-    let spans = |spans: Spans<'_>| {
-        let pairs = spans.offsets.iter().zip(spans.lengths);
-        pairs.map(|(&offset, &length)| Span { offset, length: length as u32 }).collect()
-    };
-    Histogram {
-        counter_reset_hint: view.counter_reset_hint,
-        schema: view.schema,
-        zero_threshold: view.zero_threshold,
-        sum: view.sum,
-        positive_spans: spans(view.positive),
-        negative_spans: spans(view.negative),
-        custom_values: view.custom_values.to_vec(),
-        counts: match view.counts {
-            CountsView::Int { count, zero_count, positive, negative } => HistogramCounts::Int {
-                count,
-                zero_count,
-                positive: positive.to_vec(),
-                negative: negative.to_vec(),
-            },
-            CountsView::Float { count, zero_count, positive, negative } => HistogramCounts::Float {
-                count,
-                zero_count,
-                positive: positive.to_vec(),
-                negative: negative.to_vec(),
-            },
-        },
-    }
+    (0..batch.num_rows()).map(|row| Ok(columns.view(row)?.to_histogram())).collect()
 }
 
 /// The columns of histograms, downcast once.

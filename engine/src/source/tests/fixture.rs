@@ -20,36 +20,36 @@ use crate::model::{Aggregates, Histogram, LabelTable, Labels, Matcher, TimeRange
 use crate::scan::BlockCache;
 use crate::source::{Columns, DedupFunc};
 
-pub(super) type Samples = Vec<(i64, f64)>;
+pub(crate) type Samples = Vec<(i64, f64)>;
 /// Native histograms with their timestamps in ms.
-pub(super) type Natives = Vec<(i64, Histogram)>;
+pub(crate) type Natives = Vec<(i64, Histogram)>;
 
 /// What a test block holds.
-pub(super) struct TestBlock {
-    pub(super) external: Labels,
+pub(crate) struct TestBlock {
+    pub(crate) external: Labels,
     /// Half open.
-    pub(super) range: Range<i64>,
-    pub(super) bucket_ms: i64,
-    pub(super) level: u32,
-    pub(super) series: Vec<(Labels, Samples)>,
+    pub(crate) range: Range<i64>,
+    pub(crate) bucket_ms: i64,
+    pub(crate) level: u32,
+    pub(crate) series: Vec<(Labels, Samples)>,
     /// The start timestamp of a sample at a time.
-    pub(super) start_of: Option<fn(i64) -> i64>,
+    pub(crate) start_of: Option<fn(i64) -> i64>,
 }
 
 /// A bucket in memory with its catalog and source.
-pub(super) struct Fixture {
-    pub(super) bucket: Bucket,
-    pub(super) catalog: Arc<Catalog>,
-    pub(super) source: BucketSource,
-    written: u64,
+pub(crate) struct Fixture {
+    pub(crate) bucket: Bucket,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) source: BucketSource,
+    pub(crate) written: u64,
 }
 
-pub(in crate::source) fn labels(pairs: &[(&str, &str)]) -> Labels {
+pub(crate) fn labels(pairs: &[(&str, &str)]) -> Labels {
     Labels::new(pairs.iter().copied()).unwrap()
 }
 
 impl Fixture {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let bucket = Bucket::new(Arc::new(InMemory::new()), "memory");
         let catalog = Arc::new(Catalog::new(bucket.clone(), CatalogSettings::default()));
         let cache = BlockCache::new(bucket.clone(), 64 << 20);
@@ -57,7 +57,7 @@ impl Fixture {
         Self { bucket, catalog, source, written: 0 }
     }
 
-    pub(super) async fn of(blocks: Vec<TestBlock>) -> Self {
+    pub(crate) async fn of(blocks: Vec<TestBlock>) -> Self {
         let mut fixture = Self::new();
         for block in blocks {
             fixture.add(block).await;
@@ -66,12 +66,12 @@ impl Fixture {
     }
 
     /// Writes, uploads and lists a block; later ones have later ids.
-    pub(super) async fn add(&mut self, block: TestBlock) -> BlockId {
+    pub(crate) async fn add(&mut self, block: TestBlock) -> BlockId {
         self.add_with(block, Vec::new()).await
     }
 
     /// As [`Self::add`], with native histograms of these series or others.
-    pub(super) async fn add_with(
+    pub(crate) async fn add_with(
         &mut self,
         mut block: TestBlock,
         histograms: Vec<(Labels, Natives)>,
@@ -127,12 +127,12 @@ impl Fixture {
         ulid
     }
 
-    pub(super) async fn resolve(&self, select: &Select, options: &SelectOptions) -> Resolved {
+    pub(crate) async fn resolve(&self, select: &Select, options: &SelectOptions) -> Resolved {
         self.source.resolve(select, options).await.unwrap()
     }
 
     /// Resolves and reads, in roster order.
-    pub(super) async fn read(
+    pub(crate) async fn read(
         &self,
         select: &Select,
         options: &SelectOptions,
@@ -149,10 +149,10 @@ impl Fixture {
 }
 
 /// A series of the answer: labels, timestamps, and values unless they are null.
-pub(in crate::source) type Run = (Labels, Vec<i64>, Option<Vec<f64>>);
+pub(crate) type Run = (Labels, Vec<i64>, Option<Vec<f64>>);
 
 /// Executes the plan; checks what run batches promise.
-pub(in crate::source) async fn run(resolved: &Resolved) -> Result<Vec<Run>> {
+pub(crate) async fn run(resolved: &Resolved) -> Result<Vec<Run>> {
     let mut runs: Vec<Run> = Vec::new();
     let mut last: Option<u32> = None;
     for partition in 0..resolved.runs.properties().partitioning.partition_count() {
@@ -191,17 +191,17 @@ pub(in crate::source) async fn run(resolved: &Resolved) -> Result<Vec<Run>> {
 }
 
 /// Reads a plan through DataFusion's own collector, so that its metrics are filled.
-pub(super) async fn drain(plan: &Arc<dyn ExecutionPlan>) -> Result<usize> {
+pub(crate) async fn drain(plan: &Arc<dyn ExecutionPlan>) -> Result<usize> {
     let batches = collect(Arc::clone(plan), Arc::new(TaskContext::default())).await?;
     Ok(batches.iter().map(|batch| batch.num_rows()).sum())
 }
 
-pub(super) fn matcher(name: &str, value: &str) -> Matcher {
+pub(crate) fn matcher(name: &str, value: &str) -> Matcher {
     Matcher::new(name, crate::model::MatchOp::Equal, value).unwrap()
 }
 
 /// Everything of metric `metric` in `range`.
-pub(in crate::source) fn metric(metric: &str, range: TimeRange) -> Select {
+pub(crate) fn metric(metric: &str, range: TimeRange) -> Select {
     let matchers = vec![matcher("__name__", metric)];
     Select {
         matchers,
@@ -212,7 +212,7 @@ pub(in crate::source) fn metric(metric: &str, range: TimeRange) -> Select {
     }
 }
 
-pub(in crate::source) fn options(dedup: Option<DedupFunc>) -> SelectOptions {
+pub(crate) fn options(dedup: Option<DedupFunc>) -> SelectOptions {
     SelectOptions {
         dedup: dedup.is_some(),
         dedup_func: dedup.unwrap_or_default(),
@@ -222,7 +222,7 @@ pub(in crate::source) fn options(dedup: Option<DedupFunc>) -> SelectOptions {
 }
 
 /// Values by bits, so that NaN and -0 compare.
-pub(super) fn bits(series: &[(Labels, Samples)]) -> Vec<(String, Vec<(i64, u64)>)> {
+pub(crate) fn bits(series: &[(Labels, Samples)]) -> Vec<(String, Vec<(i64, u64)>)> {
     let of = |samples: &Samples| samples.iter().map(|&(t, v)| (t, v.to_bits())).collect();
     series.iter().map(|(labels, samples)| (labels.to_string(), of(samples))).collect()
 }

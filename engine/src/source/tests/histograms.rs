@@ -30,7 +30,7 @@ pub(in crate::source) enum Either {
 }
 
 /// A histogram that tells where it comes from: by its count, and by float counts if it is odd.
-fn native(count: u64) -> Histogram {
+pub(crate) fn native(count: u64) -> Histogram {
     let spans = vec![Span { offset: (count % 5) as i32, length: 2 }, Span { offset: 3, length: 1 }];
     let (some, rest) = (count / 3, count - count / 3);
     let counts = match count % 2 {

@@ -3,7 +3,7 @@
 mod damage;
 mod downsampled;
 mod fanout;
-mod fixture;
+pub(crate) mod fixture;
 mod histograms;
 mod pieces;
 mod replicas;
@@ -16,6 +16,7 @@ use proptest::prelude::*;
 
 use self::fixture::{Fixture, Samples, TestBlock, bits, drain, matcher};
 pub(in crate::source) use self::fixture::{labels, metric, options, run};
+pub(crate) use self::histograms::native;
 pub(in crate::source) use self::histograms::{Either, either, of_native};
 use super::{
     Columns, DedupFunc, Extent, Parts, ReadLimits, Resolved, Select, SelectOptions, SeriesSource,
@@ -26,13 +27,13 @@ use crate::block::Block;
 use crate::bucket::Bucket;
 use crate::model::{Labels, MatchOp, Matcher, STALE_NAN_BITS, TimeRange};
 
-const HOUR: i64 = 3_600_000;
+pub(crate) const HOUR: i64 = 3_600_000;
 
-fn every(step: i64, range: std::ops::Range<i64>, value: impl Fn(i64) -> f64) -> Samples {
+pub(crate) fn every(step: i64, range: std::ops::Range<i64>, value: impl Fn(i64) -> f64) -> Samples {
     range.step_by(step as usize).map(|t| (t, value(t))).collect()
 }
 
-fn block(range: std::ops::Range<i64>, series: Vec<(Labels, Samples)>) -> TestBlock {
+pub(crate) fn block(range: std::ops::Range<i64>, series: Vec<(Labels, Samples)>) -> TestBlock {
     TestBlock {
         external: Labels::empty(),
         range,
