@@ -66,7 +66,7 @@ impl Picks {
         }
         list.memory.push(run);
         self.held += 1;
-        if self.held > self.most { self.to_disk() } else { Ok(()) }
+        if self.held > self.most { self.spill_all() } else { Ok(()) }
     }
 
     /// Whether there is no run.
@@ -75,7 +75,7 @@ impl Picks {
     }
 
     /// Writes what memory holds to the files. Must be called before the runs are read if any were.
-    fn to_disk(&mut self) -> Result<()> {
+    fn spill_all(&mut self) -> Result<()> {
         for list in self.slots.values_mut().filter(|list| !list.memory.is_empty()) {
             let disk = match &mut list.disk {
                 Some(disk) => disk,
@@ -95,7 +95,7 @@ impl Picks {
     /// The runs are complete; they can be read now.
     pub(super) fn seal(mut self) -> Result<Self> {
         if self.spilled > 0 {
-            self.to_disk()?;
+            self.spill_all()?;
         }
         for list in self.slots.values_mut() {
             if let Some(disk) = &mut list.disk {
