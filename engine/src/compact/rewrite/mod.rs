@@ -33,8 +33,9 @@ use std::sync::Arc;
 use datafusion::execution::TaskContext;
 
 pub use self::account::{Account, SourceAccount};
+use self::choose::Buckets;
 use self::sources::Sources;
-use self::write::Writing;
+use self::write::{read_only, write};
 use crate::Result;
 use crate::block::{BlockMeta, BlockSettings};
 use crate::catalog::Catalog;
@@ -81,8 +82,25 @@ pub async fn rewrite(
     context: &Arc<TaskContext>,
 ) -> Result<Rewritten> {
     let sources = Sources::open(catalog, cache, sources, options.dedup).await?;
-    let writing = Writing::begin(&sources, options, dir)?;
-    let (meta, account) = writing.run(sources, context).await?;
+    let (meta, account) = write(&sources, options, dir, context).await?;
     account.check(catalog)?;
     Ok(Rewritten { meta, account })
+}
+
+/// Reads the committed raw block `meta` back, every sample of it, and holds their digest against that in
+/// `meta`. Local files go to `dir`, if there are any.
+///
+/// # Errors
+/// As [`rewrite`]; [`Corrupt`](crate::ErrorKind::Corrupt) too if the digests differ.
+pub async fn read_back(
+    catalog: &Arc<Catalog>,
+    cache: &BlockCache,
+    meta: &Arc<BlockMeta>,
+    pick_bytes: usize,
+    dir: &Path,
+    context: &Arc<TaskContext>,
+) -> Result<()> {
+    let sources = Sources::open(catalog, cache, std::slice::from_ref(meta), None).await?;
+    let buckets = Buckets { min_time: meta.min_time, bucket_ms: meta.stoa.bucket_ms.max(1) };
+    read_only(&sources, buckets, pick_bytes, dir, context).await?.check(catalog)
 }

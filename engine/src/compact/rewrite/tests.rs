@@ -6,7 +6,7 @@ use std::sync::Arc;
 use datafusion::execution::TaskContext;
 use proptest::prelude::*;
 
-use super::{RewriteOptions, Rewritten, rewrite};
+use super::{RewriteOptions, Rewritten, read_back, rewrite};
 use crate::block::meta::{Compaction, META_FILE};
 use crate::block::{BlockId, BlockMeta, BlockSettings, Digest, verify};
 use crate::bucket::commit;
@@ -61,6 +61,10 @@ async fn committed(fixture: &Fixture, dedup: Option<DedupFunc>, bucket_ms: i64) 
     commit(&fixture.bucket, dir.path(), &made.meta).await.unwrap();
     let report = verify(&fixture.bucket, made.meta.ulid).await.unwrap();
     assert_eq!(report.problems, [""; 0]);
+    let meta = Arc::new(made.meta.clone());
+    let cache = BlockCache::new(fixture.bucket.clone(), 64 << 20);
+    let context = Arc::new(TaskContext::default());
+    read_back(&fixture.catalog, &cache, &meta, 1 << 20, dir.path(), &context).await.unwrap();
     made
 }
 

@@ -1,6 +1,6 @@
 //! The chosen rows are read and written, and all rows are accounted for.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::record_batch::RecordBatch;
@@ -8,7 +8,6 @@ use datafusion::execution::TaskContext;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::StreamExt;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 
 use super::account::Account;
 use super::choose::{Buckets, Chosen, choose};
@@ -23,87 +22,97 @@ use crate::{Error, Result};
 /// How many batches are read ahead of the writer.
 const AHEAD: usize = 4;
 
-/// A rewrite under way.
-pub(super) struct Writing {
-    buckets: Buckets,
-    pick_bytes: usize,
-    dir: PathBuf,
-    account: Account,
-    batches: mpsc::Sender<Written>,
-    writer: JoinHandle<Result<Option<BlockMeta>>>,
-}
-
 /// What the writer is given.
 enum Written {
-    /// Run batches whose series are counted from this one.
+    /// A run batch whose series are counted from this one.
     Batch(u32, RecordBatch),
     /// All was given.
     End,
 }
 
-impl Writing {
-    /// Starts the writer, on a thread that may block.
-    pub(super) fn begin(sources: &Sources, options: RewriteOptions, dir: &Path) -> Result<Self> {
-        let settings = options.settings;
-        let buckets = Buckets { min_time: settings.min_time, bucket_ms: settings.bucket_ms.max(1) };
-        let writer = BlockWriter::create(dir, settings, Arc::clone(&sources.table))?;
-        let (batches, received) = mpsc::channel(AHEAD);
-        Ok(Self {
-            buckets,
-            pick_bytes: options.pick_bytes,
-            dir: dir.to_path_buf(),
-            account: Account::new(sources.blocks.iter().map(|(meta, _)| meta)),
-            batches,
-            writer: tokio::task::spawn_blocking(move || write(writer, buckets, received)),
-        })
+/// Reads `sources` and writes the result; its `meta.json` is in the folder after. The writer is on a
+/// thread that may block.
+pub(super) async fn write(
+    sources: &Sources,
+    options: RewriteOptions,
+    dir: &Path,
+    context: &Arc<TaskContext>,
+) -> Result<(BlockMeta, Account)> {
+    let settings = options.settings;
+    let buckets = Buckets { min_time: settings.min_time, bucket_ms: settings.bucket_ms.max(1) };
+    let writer = BlockWriter::create(dir, settings, Arc::clone(&sources.table))?;
+    let (batches, received) = mpsc::channel(AHEAD);
+    let writer = tokio::task::spawn_blocking(move || write_all(writer, buckets, received));
+    let mut reading = Reading::new(sources, buckets, options.pick_bytes, dir);
+    let read = reading.run(context, Some(&batches)).await;
+    if read.is_ok() {
+        // Whether the writer is still there shows in what it returns.
+        let _ = batches.send(Written::End).await;
+    }
+    drop(batches);
+    let cut_off = |e| Error::internal("the writer of a block was cut off").with_source(e);
+    // Why the writer ended says more than that it did.
+    let meta = writer.await.map_err(cut_off)??;
+    read?;
+    Ok((meta.ok_or_else(ended_early)?, reading.account))
+}
+
+/// Reads `sources`, in buckets of their own, and accounts for their samples.
+pub(super) async fn read_only(
+    sources: &Sources,
+    buckets: Buckets,
+    pick_bytes: usize,
+    dir: &Path,
+    context: &Arc<TaskContext>,
+) -> Result<Account> {
+    let mut reading = Reading::new(sources, buckets, pick_bytes, dir);
+    reading.run(context, None).await?;
+    Ok(reading.account)
+}
+
+/// The reading of sources.
+struct Reading<'a> {
+    sources: &'a Sources,
+    buckets: Buckets,
+    pick_bytes: usize,
+    dir: &'a Path,
+    account: Account,
+}
+
+impl<'a> Reading<'a> {
+    fn new(sources: &'a Sources, buckets: Buckets, pick_bytes: usize, dir: &'a Path) -> Self {
+        let account = Account::new(sources.blocks.iter().map(|(meta, _)| meta));
+        Self { sources, buckets, pick_bytes, dir, account }
     }
 
-    /// Reads and writes everything; the result's `meta.json` is in its folder after.
-    pub(super) async fn run(
-        mut self,
-        sources: Sources,
+    /// Reads unit by unit; what is kept goes to the writer, if there is one.
+    async fn run(
+        &mut self,
         context: &Arc<TaskContext>,
-    ) -> Result<(BlockMeta, Account)> {
-        let given = self.give(&sources, context).await;
-        if given.is_ok() {
-            // Whether the writer is still there shows in what it returns.
-            let _ = self.batches.send(Written::End).await;
-        }
-        drop(self.batches);
-        let written = self
-            .writer
-            .await
-            .map_err(|e| Error::internal("the writer of a block was cut off").with_source(e))?;
-        // Why the writer ended says more than that it did.
-        let meta = written?;
-        given?;
-        let meta = meta.ok_or_else(|| Error::internal("the writer of a block ended early"))?;
-        Ok((meta, self.account))
-    }
-
-    /// Reads unit by unit.
-    async fn give(&mut self, sources: &Sources, context: &Arc<TaskContext>) -> Result<()> {
-        let samples = |at: usize| sources.roster.samples(at);
-        for unit in units::cut(&sources.table, samples) {
+        writer: Option<&mpsc::Sender<Written>>,
+    ) -> Result<()> {
+        let sources = self.sources;
+        for unit in units::cut(&sources.table, |at| sources.roster.samples(at)) {
             let series: Vec<u32> = unit.series.clone().collect();
             let plan = Arc::new(sources.plan.part(&sources.roster, &series));
             let first = unit.series.start;
             let Chosen { kept, left_out } =
-                choose(&plan, &unit, self.buckets, self.pick_bytes, &self.dir, context).await?;
-            let (kept, left_out) = (Arc::new(kept), Arc::new(left_out));
-
+                choose(&plan, &unit, self.buckets, self.pick_bytes, self.dir, context).await?;
+            let kept = Arc::new(kept);
             let mut accounting = Accounting::new(sources, first, kept.runs()?);
             let mut batches = read(&plan, &kept).execute(0, Arc::clone(context))?;
             while let Some(batch) = batches.next().await.transpose()? {
                 accounting.add(&batch, |account| &mut account.kept, &mut self.account)?;
-                if self.batches.send(Written::Batch(first, batch)).await.is_err() {
-                    return Err(Error::internal("the writer of a block ended early"));
+                if let Some(writer) = writer {
+                    let batch = Written::Batch(first, batch);
+                    writer.send(batch).await.map_err(|_| ended_early())?;
                 }
             }
             accounting.end()?;
             if left_out.is_empty() {
                 continue;
             }
+            let left_out = Arc::new(left_out);
             let mut accounting = Accounting::new(sources, first, left_out.runs()?);
             let mut batches = read(&plan, &left_out).execute(0, Arc::clone(context))?;
             while let Some(batch) = batches.next().await.transpose()? {
@@ -115,6 +124,10 @@ impl Writing {
     }
 }
 
+fn ended_early() -> Error {
+    Error::internal("the writer of a block ended early")
+}
+
 /// The operators that read `picked`, which must be there until all is read.
 fn read(plan: &Arc<ScanPlan>, picked: &Arc<Picks>) -> Arc<dyn ExecutionPlan> {
     let picked: Arc<dyn PickedRuns> = Arc::<Picks>::clone(picked);
@@ -123,7 +136,7 @@ fn read(plan: &Arc<ScanPlan>, picked: &Arc<Picks>) -> Arc<dyn ExecutionPlan> {
 }
 
 /// Writes what comes, to the end; nothing if that was cut off.
-fn write(
+fn write_all(
     mut writer: BlockWriter,
     buckets: Buckets,
     mut received: mpsc::Receiver<Written>,
