@@ -16,7 +16,7 @@
 //! Because damaged blocks go before covered ones are looked for, the sources of a damaged block are
 //! read again as long as they are there.
 
-mod covered;
+pub(crate) mod covered;
 mod listing;
 mod md5;
 mod metrics;
