@@ -4,6 +4,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`meta`] | `meta.json` |
+//! | [`mark`] | Thanos' marks on a block |
 //! | [`metadata`] | type, unit and help of the metrics |
 //! | [`id`] | the deterministic block id |
 //! | [`schema`] | names, types and field ids of the columns of each file |
@@ -19,6 +20,7 @@ pub mod digest;
 mod encode;
 pub mod histogram;
 pub mod id;
+pub mod mark;
 pub mod meta;
 pub mod metadata;
 pub mod order;

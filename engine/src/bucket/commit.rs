@@ -3,13 +3,11 @@
 use std::path::Path;
 
 use crate::block::BlockMeta;
+use crate::block::mark::{DeletionMark, Mark};
 use crate::block::meta::{BlockId, FileMeta, MAX_META_BYTES, META_FILE};
 use crate::{Error, ErrorKind, Result};
 
 use super::{BLOCKS_PREFIX, Bucket, Created};
-
-/// A mark that is removed last, as in Thanos: it tells that a half-removed block was meant to go.
-const DELETION_MARK: &str = "deletion-mark.json";
 
 /// Uploads the block in the local folder `dir` and makes it visible.
 ///
@@ -99,11 +97,12 @@ async fn read_back(bucket: &Bucket, path: &str, file: &FileMeta) -> Result<()> {
 }
 
 /// Removes a block: `meta.json` first, so that no reader sees half of it, then the data, then the
-/// deletion mark. A removal that was cut off is finished by the next.
+/// deletion mark, which tells that a half-removed block was meant to go. A removal that was cut off is
+/// finished by the next.
 pub async fn delete_block(bucket: &Bucket, id: BlockId) -> Result<()> {
     let base = format!("{BLOCKS_PREFIX}/{id}");
     let meta_path = format!("{base}/{META_FILE}");
-    let mark = format!("{base}/{DELETION_MARK}");
+    let mark = format!("{base}/{}", DeletionMark::FILE);
     let mut paths: Vec<String> =
         bucket.list(&base).await?.into_iter().map(|object| object.path).collect();
     paths.sort_by_key(|path| (*path != meta_path, *path == mark));

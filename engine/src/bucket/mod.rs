@@ -53,6 +53,8 @@ pub struct Object {
     pub path: String,
     /// Its size in bytes.
     pub size_bytes: u64,
+    /// When it was written, in ms since 1970, by the store's clock.
+    pub modified: i64,
 }
 
 /// A bucket. Cheap to clone. No error and no `Debug` of it shows a secret of its configuration.
@@ -222,7 +224,11 @@ impl Bucket {
             let mut objects: Vec<Object> = self
                 .store
                 .list(Some(&Path::from(prefix)))
-                .map_ok(|meta| Object { path: meta.location.to_string(), size_bytes: meta.size })
+                .map_ok(|meta| Object {
+                    path: meta.location.to_string(),
+                    size_bytes: meta.size,
+                    modified: meta.last_modified.timestamp_millis(),
+                })
                 .try_collect()
                 .await
                 .map_err(|e| self.error(prefix, &e))?;

@@ -1,29 +1,32 @@
 //! One listing of the bucket, as blocks and their objects.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::Result;
-use crate::block::meta::{BlockId, BlockMeta, META_FILE};
-use crate::bucket::{BLOCKS_PREFIX, Bucket};
+use crate::block::meta::{BlockId, BlockMeta};
+use crate::bucket::{BLOCKS_PREFIX, Bucket, Object};
 
-/// Thanos' mark on a block that will be removed.
-pub(super) const DELETION_MARK: &str = "deletion-mark.json";
-
-/// The objects of one block's folder: name to size.
+/// The objects of one block's folder, by name.
 #[derive(Debug, Default)]
 pub(super) struct Listed {
-    objects: HashMap<String, u64>,
+    objects: BTreeMap<String, Object>,
 }
 
 impl Listed {
-    /// The size of its `meta.json`; without it the block does not exist yet, or not any more.
-    pub(super) fn meta_bytes(&self) -> Option<u64> {
-        self.objects.get(META_FILE).copied()
+    /// An object of the folder. `meta.json` makes a block: without it the block does not exist yet, or not
+    /// any more.
+    pub(super) fn get(&self, name: &str) -> Option<&Object> {
+        self.objects.get(name)
     }
 
-    /// Whether there is a deletion mark.
-    pub(super) fn is_marked(&self) -> bool {
-        self.objects.contains_key(DELETION_MARK)
+    /// The names of its objects.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.objects.keys().map(String::as_str)
+    }
+
+    /// When the last of its objects was written, in ms.
+    pub(super) fn newest(&self) -> i64 {
+        self.objects.values().map(|object| object.modified).max().unwrap_or(i64::MIN)
     }
 
     /// Whether all objects that `meta` names are there, whole; else what is missing.
@@ -31,7 +34,7 @@ impl Listed {
         for file in &meta.stoa.files {
             match self.objects.get(&file.name) {
                 None => return Err(format!("{} is missing", file.name)),
-                Some(&size) if size != file.size_bytes => {
+                Some(&Object { size_bytes: size, .. }) if size != file.size_bytes => {
                     return Err(format!(
                         "{} has {size} bytes, meta.json says {}",
                         file.name, file.size_bytes
@@ -53,7 +56,8 @@ pub(super) async fn list(bucket: &Bucket) -> Result<BTreeMap<BlockId, Listed>> {
         let Ok(id) = folder.parse::<BlockId>() else { continue };
         // A ULID reads in lower case too, and that would be another folder.
         if id.to_string() == folder {
-            blocks.entry(id).or_default().objects.insert(name.to_owned(), object.size_bytes);
+            let name = name.to_owned();
+            blocks.entry(id).or_default().objects.insert(name, object);
         }
     }
     Ok(blocks)

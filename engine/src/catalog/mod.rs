@@ -18,6 +18,7 @@
 
 pub(crate) mod covered;
 mod listing;
+mod marks;
 mod md5;
 mod metrics;
 mod resolution;
@@ -32,21 +33,21 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use futures::{StreamExt, TryStreamExt};
 
 use crate::block::BlockMeta;
+use crate::block::mark::{DeletionMark, Mark};
 use crate::block::meta::{BlockId, MAX_META_BYTES, META_FILE};
 use crate::bucket::{BLOCKS_PREFIX, Bucket};
 use crate::model::{Bounds, TimeRange};
 use crate::{Error, ErrorKind, Result};
 
+pub use marks::Marks;
 pub use metrics::CatalogMetrics;
 pub use resolution::{Candidate, choose};
 pub use selector::BlockSelector;
-pub use survey::{Survey, Surveyed};
+pub use survey::{Partial, Survey, Surveyed};
 
-use listing::{DELETION_MARK, Listed};
+use listing::Listed;
+use marks::{Stamps, stamps};
 use metrics::Counts;
-
-/// A deletion mark with more bytes than this is not read.
-const MAX_MARK_BYTES: u64 = 1 << 20;
 
 /// What a catalog takes for granted.
 #[derive(Debug, Clone)]
@@ -99,7 +100,9 @@ struct Known {
     marked: HashSet<BlockId>,
     /// Blocks whose `meta.json` or objects are wrong, and why.
     bad: BTreeMap<BlockId, String>,
-    no_meta: usize,
+    /// Folders without `meta.json`, and when each `meta.json` was written, in ms.
+    partial: Vec<Partial>,
+    uploaded: HashMap<BlockId, i64>,
     /// Blocks that a reader found damaged, and why.
     damaged: BTreeMap<BlockId, String>,
 }
@@ -121,8 +124,7 @@ pub struct Catalog {
 #[derive(Debug, Default)]
 struct Cache {
     metas: HashMap<BlockId, Arc<BlockMeta>>,
-    /// The deletion time of each mark, in seconds since 1970; none for an unreadable mark.
-    marks: HashMap<BlockId, Option<i64>>,
+    marks: HashMap<BlockId, (Stamps, Marks)>,
 }
 
 impl Catalog {
@@ -207,14 +209,16 @@ impl Catalog {
 
     async fn read_all(&self, cache: &mut Cache) -> Result<Known> {
         let listed = listing::list(&self.bucket).await?;
-        cache.metas.retain(|id, _| listed.get(id).is_some_and(|l| l.meta_bytes().is_some()));
-        cache.marks.retain(|id, _| listed.get(id).is_some_and(Listed::is_marked));
+        let has_meta = |listed: &Listed| listed.get(META_FILE).is_some();
+        cache.metas.retain(|id, _| listed.get(id).is_some_and(has_meta));
+        let same = |id: &BlockId, known| listed.get(id).and_then(stamps) == Some(known);
+        cache.marks.retain(|id, (known, _)| same(id, *known));
         let mut known = Known::default();
 
         let new: Vec<(BlockId, u64)> = listed
             .iter()
             .filter(|(id, _)| !cache.metas.contains_key(*id))
-            .filter_map(|(id, objects)| Some((*id, objects.meta_bytes()?)))
+            .filter_map(|(id, objects)| Some((*id, objects.get(META_FILE)?.size_bytes)))
             .collect();
         let concurrency = self.settings.concurrency.max(1);
         let mut reads = futures::stream::iter(new)
@@ -238,27 +242,34 @@ impl Catalog {
         }
         drop(reads);
 
-        let new_marks: Vec<BlockId> = listed
+        let new_marks: Vec<(BlockId, Stamps)> = listed
             .iter()
-            .filter(|(id, objects)| objects.is_marked() && !cache.marks.contains_key(*id))
-            .map(|(id, _)| *id)
+            .filter(|(id, _)| !cache.marks.contains_key(*id))
+            .filter_map(|(id, objects)| Some((*id, stamps(objects)?)))
             .collect();
         let mut reads = futures::stream::iter(new_marks)
-            .map(|id| async move { Ok::<_, Error>((id, self.read_mark(id).await?)) })
+            .map(|(id, stamps)| async move {
+                let marks = marks::read(&self.bucket, id, stamps).await?;
+                Ok::<_, Error>((id, (stamps, marks)))
+            })
             .buffer_unordered(concurrency);
-        while let Some((id, mark)) = reads.try_next().await? {
-            cache.marks.insert(id, mark);
+        while let Some((id, marks)) = reads.try_next().await? {
+            cache.marks.insert(id, marks);
         }
         drop(reads);
 
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let delay = self.settings.ignore_deletion_marks_delay.as_secs();
-        for (id, time) in &cache.marks {
+        for (id, (_, marks)) in &cache.marks {
+            let time = marks.deletion.as_ref().map(|mark| mark.deletion_time);
             if time.is_some_and(|time| now.saturating_sub(time.max(0) as u64) > delay) {
                 known.marked.insert(*id);
             }
         }
         for (id, objects) in &listed {
+            if let Some(meta) = objects.get(META_FILE) {
+                known.uploaded.insert(*id, meta.modified);
+            }
             match cache.metas.get(id) {
                 Some(meta) => match objects.check(meta) {
                     Ok(()) => {
@@ -269,7 +280,12 @@ impl Catalog {
                         known.bad.insert(*id, reason);
                     }
                 },
-                None if !known.bad.contains_key(id) => known.no_meta += 1,
+                None if !known.bad.contains_key(id) => known.partial.push(Partial {
+                    block: *id,
+                    newest: objects.newest(),
+                    marked: objects.get(DeletionMark::FILE).is_some(),
+                    objects: objects.names().map(str::to_owned).collect(),
+                }),
                 None => {}
             }
         }
@@ -292,44 +308,12 @@ impl Catalog {
             Err(e) => Err(e),
         }
     }
-
-    /// The deletion time of a block's mark in seconds since 1970. A mark that makes no sense marks
-    /// nothing: reading a block too long is the smaller mistake.
-    async fn read_mark(&self, id: BlockId) -> Result<Option<i64>> {
-        #[derive(serde::Deserialize)]
-        struct Mark {
-            id: BlockId,
-            version: u32,
-            deletion_time: i64,
-        }
-        let path = format!("{BLOCKS_PREFIX}/{id}/{DELETION_MARK}");
-        let text = match self.bucket.get_at_most(&path, MAX_MARK_BYTES).await {
-            Ok(text) => text,
-            Err(e) if e.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(e) if e.kind() == ErrorKind::Corrupt => {
-                tracing::warn!(block = %id, error = %e, "deletion mark ignored");
-                return Ok(None);
-            }
-            Err(e) => return Err(e),
-        };
-        match serde_json::from_slice::<Mark>(&text) {
-            Ok(mark) if mark.id == id && mark.version == 1 => Ok(Some(mark.deletion_time)),
-            Ok(_) => {
-                tracing::warn!(block = %id, "deletion mark ignored: it has another id or version");
-                Ok(None)
-            }
-            Err(error) => {
-                tracing::warn!(block = %id, %error, "deletion mark ignored");
-                Ok(None)
-            }
-        }
-    }
 }
 
 /// Decides what is read.
 fn select(known: &Known, settings: &CatalogSettings) -> (Snapshot, Counts) {
     let mut counts =
-        Counts { no_meta: known.no_meta, corrupted: known.bad.len(), ..Counts::default() };
+        Counts { no_meta: known.partial.len(), corrupted: known.bad.len(), ..Counts::default() };
     let range = settings.range.range();
     let mut set_aside = known.bad.clone();
     let mut blocks = Vec::with_capacity(known.blocks.len());

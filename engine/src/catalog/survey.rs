@@ -1,8 +1,8 @@
-//! All blocks of a bucket, before anything is left out: for people who look at one.
+//! All blocks of a bucket, before anything is left out: for people who look at one, and for the compactor.
 
 use std::sync::Arc;
 
-use super::{Cache, Catalog, SetAside};
+use super::{Catalog, Marks, SetAside};
 use crate::Result;
 use crate::block::{BlockId, BlockMeta};
 
@@ -13,8 +13,8 @@ pub struct Survey {
     pub blocks: Vec<Surveyed>,
     /// The blocks that exist but are not sound, by id.
     pub set_aside: Vec<SetAside>,
-    /// How many folders have no `meta.json`: uploads or removals under way, or cut off.
-    pub no_meta: usize,
+    /// The folders without `meta.json`: uploads or removals under way, or cut off.
+    pub partial: Vec<Partial>,
 }
 
 /// A block of a [`Survey`].
@@ -22,25 +22,55 @@ pub struct Survey {
 pub struct Surveyed {
     /// What it is.
     pub meta: Arc<BlockMeta>,
+    /// When its `meta.json` was written, in ms since 1970.
+    pub uploaded: i64,
+    /// Its marks.
+    pub marks: Marks,
+}
+
+impl Surveyed {
     /// Whether it has a deletion mark, however fresh.
+    pub fn is_marked(&self) -> bool {
+        self.marks.deletion.is_some()
+    }
+}
+
+/// The folder of a block that does not exist yet, or not any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partial {
+    /// The block.
+    pub block: BlockId,
+    /// When the last of its objects was written, in ms since 1970.
+    pub newest: i64,
+    /// Whether it has a deletion mark: it was being removed.
     pub marked: bool,
+    /// The names of its objects.
+    pub objects: Vec<String>,
 }
 
 impl Catalog {
-    /// Reads the bucket anew: every block, whatever its time, its marks and its sources. What the
-    /// catalog itself knows does not change.
+    /// Reads the bucket anew: every block, whatever its time, its marks and its sources. What queries read
+    /// does not change. If anything cannot be read for now, that is an error: a survey is complete.
+    ///
+    /// Blocks that readers found damaged ([`Catalog::set_aside`]) are among those that are not sound.
     pub async fn survey(&self) -> Result<Survey> {
-        let mut cache = Cache::default();
+        let mut cache = self.syncing.lock().await;
         let known = self.read_all(&mut cache).await.map_err(|e| e.context("list the blocks"))?;
-        let marked = |id: &BlockId| cache.marks.get(id).is_some_and(Option::is_some);
-        let mut blocks: Vec<Surveyed> = known
-            .blocks
-            .into_iter()
-            .map(|(id, meta)| Surveyed { meta, marked: marked(&id) })
-            .collect();
+        let mut bad = known.bad;
+        for aside in &self.snapshot().set_aside {
+            if known.blocks.contains_key(&aside.block) {
+                bad.entry(aside.block).or_insert_with(|| aside.reason.clone());
+            }
+        }
+        let surveyed = |(id, meta): (BlockId, Arc<BlockMeta>)| Surveyed {
+            meta,
+            uploaded: known.uploaded.get(&id).copied().unwrap_or(i64::MAX),
+            marks: cache.marks.get(&id).map(|(_, marks)| marks.clone()).unwrap_or_default(),
+        };
+        let sound = known.blocks.into_iter().filter(|(id, _)| !bad.contains_key(id));
+        let mut blocks: Vec<Surveyed> = sound.map(surveyed).collect();
         blocks.sort_by_key(|block| (block.meta.min_time, block.meta.ulid));
-        let set_aside =
-            known.bad.into_iter().map(|(block, reason)| SetAside { block, reason }).collect();
-        Ok(Survey { blocks, set_aside, no_meta: known.no_meta })
+        let set_aside = bad.into_iter().map(|(block, reason)| SetAside { block, reason }).collect();
+        Ok(Survey { blocks, set_aside, partial: known.partial })
     }
 }

@@ -236,14 +236,14 @@ async fn marked_blocks_leave_after_the_delay() {
     ] {
         put_block(&bucket, &meta(number, 0, 10, &[number])).await;
         if let Some(mark) = mark {
-            put(&bucket, id(number), DELETION_MARK, mark).await;
+            put(&bucket, id(number), DeletionMark::FILE, mark).await;
         }
     }
     let catalog = Catalog::new(bucket.clone(), CatalogSettings::default());
     catalog.sync().await.unwrap();
     assert_eq!(ids(&catalog.snapshot()), [id(2), id(3), id(4), id(5), id(6)]);
     // A mark that is taken back brings the block back.
-    bucket.delete(&format!("{BLOCKS_PREFIX}/{}/{DELETION_MARK}", id(1))).await.unwrap();
+    bucket.delete(&format!("{BLOCKS_PREFIX}/{}/{}", id(1), DeletionMark::FILE)).await.unwrap();
     catalog.sync().await.unwrap();
     assert_eq!(catalog.snapshot().blocks.len(), 6);
 }
@@ -306,17 +306,17 @@ async fn a_survey_leaves_nothing_out() {
         put_block(&bucket, &block).await;
     }
     let mark = format!("{{\"id\":\"{}\",\"version\":1,\"deletion_time\":9999999999}}", id(1));
-    put(&bucket, id(1), DELETION_MARK, mark).await;
+    put(&bucket, id(1), DeletionMark::FILE, mark).await;
     put(&bucket, id(3), META_FILE, "nonsense").await;
     put(&bucket, id(4), "series.parquet", "half").await;
     let settings =
         CatalogSettings { range: TimeRange::new(100, 200).into(), ..CatalogSettings::default() };
     let survey = Catalog::new(bucket, settings).survey().await.unwrap();
     let blocks: Vec<(BlockId, bool)> =
-        survey.blocks.iter().map(|block| (block.meta.ulid, block.marked)).collect();
+        survey.blocks.iter().map(|block| (block.meta.ulid, block.is_marked())).collect();
     assert_eq!(blocks, [(id(2), false), (id(10), false), (id(1), true)]);
     assert_eq!(survey.set_aside.len(), 1);
-    assert_eq!((survey.set_aside[0].block, survey.no_meta), (id(3), 1));
+    assert_eq!((survey.set_aside[0].block, survey.partial.len()), (id(3), 1));
 }
 
 proptest! {

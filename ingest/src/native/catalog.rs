@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine::block::BlockId;
+use engine::block::mark::{self, DeletionMark};
 use engine::bucket::Bucket;
 use engine::catalog::{CatalogSettings, SetAside, Snapshot};
 use engine::{Error, ErrorKind, Result};
@@ -15,11 +16,6 @@ use super::open::OpenBlocks;
 use super::source::NativeSource;
 use crate::tsdb::TsdbMeta;
 use crate::tsdb::meta::{LONGEST, META_FILE};
-
-/// Thanos' mark on a block that will be removed.
-const DELETION_MARK: &str = "deletion-mark.json";
-/// A longer mark is not read.
-const LONGEST_MARK: u64 = 1 << 20;
 
 /// The native blocks of a bucket, kept up to date by [`NativeCatalog::sync`].
 ///
@@ -151,19 +147,12 @@ impl NativeCatalog {
     /// Whether a block was marked for deletion before the delay began. A mark that makes no sense
     /// marks nothing: reading a block too long is the smaller mistake.
     async fn is_marked(&self, id: BlockId) -> Result<bool> {
-        #[derive(serde::Deserialize)]
-        struct Mark {
-            deletion_time: i64,
-        }
-        let path = format!("{id}/{DELETION_MARK}");
-        let text = match self.bucket.get_at_most(&path, LONGEST_MARK).await {
-            Ok(text) => text,
-            Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::Corrupt) => {
-                return Ok(false);
-            }
+        let mark = match mark::read::<DeletionMark>(&self.bucket, &id.to_string(), id).await {
+            Ok(Some(mark)) => mark,
+            Ok(None) => return Ok(false),
+            Err(e) if e.kind() == ErrorKind::Corrupt => return Ok(false),
             Err(e) => return Err(e),
         };
-        let Ok(mark) = serde_json::from_slice::<Mark>(&text) else { return Ok(false) };
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let since = now.saturating_sub(u64::try_from(mark.deletion_time).unwrap_or(0));
         Ok(since > self.settings.ignore_deletion_marks_delay.as_secs())
@@ -178,8 +167,8 @@ fn sources(meta: &TsdbMeta) -> HashSet<BlockId> {
     }
 }
 
-/// Blocks of one resolution (ms) under equal external labels.
-type Group = (i64, BTreeMap<String, String>);
+/// Where the samples of a source are: at which resolution (ms), and under which external labels.
+type Held = HashMap<(i64, BlockId), Vec<BTreeMap<String, String>>>;
 
 /// The blocks that are read, by time.
 fn select(
@@ -187,22 +176,33 @@ fn select(
     converted: &Snapshot,
     settings: &CatalogSettings,
 ) -> Vec<Arc<TsdbMeta>> {
-    let mut have: HashMap<Group, HashSet<BlockId>> = HashMap::new();
+    let mut held = Held::new();
     for meta in &converted.blocks {
-        let group = (meta.thanos.downsample.resolution, meta.thanos.labels.clone());
-        have.entry(group).or_default().extend(&meta.compaction.sources);
+        for &source in &meta.compaction.sources {
+            let held = held.entry((meta.thanos.downsample.resolution, source)).or_default();
+            held.push(meta.thanos.labels.clone());
+        }
     }
     let range = settings.range.range();
     blocks.retain(|meta| meta.range().overlaps(&range) && !meta.labels().is_empty());
     // The block with most sources first: it covers others.
     blocks.sort_by_cached_key(|meta| (std::cmp::Reverse(sources(meta).len()), meta.ulid));
     blocks.retain(|meta| {
-        let group = (meta.resolution_ms(), meta.labels().clone());
-        let have = have.entry(group).or_default();
         let own = sources(meta);
-        let covered = own.is_subset(have);
-        have.extend(own);
-        !covered
+        // Who was made of replicas lacks their labels.
+        let holds = |labels: &BTreeMap<String, String>| {
+            labels.iter().all(|(name, value)| meta.labels().get(name) == Some(value))
+        };
+        let is_held = |&source: &BlockId| {
+            held.get(&(meta.resolution_ms(), source)).is_some_and(|all| all.iter().any(holds))
+        };
+        if own.iter().all(is_held) {
+            return false;
+        }
+        for source in own {
+            held.entry((meta.resolution_ms(), source)).or_default().push(meta.labels().clone());
+        }
+        true
     });
     blocks.sort_by_key(|meta| (meta.min_time, meta.ulid));
     blocks

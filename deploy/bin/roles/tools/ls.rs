@@ -74,7 +74,7 @@ pub(super) async fn run(args: LsArgs, bucket: &Bucket) -> anyhow::Result<ExitCod
     let mut listed = 0;
     let mut text = String::new();
     for block in &survey.blocks {
-        if (args.exclude_delete && block.marked) || !block.meta.range().overlaps(&range) {
+        if (args.exclude_delete && block.is_marked()) || !block.meta.range().overlaps(&range) {
             continue;
         }
         listed += 1;
@@ -90,7 +90,7 @@ pub(super) async fn run(args: LsArgs, bucket: &Bucket) -> anyhow::Result<ExitCod
         bucket = bucket.name(),
         blocks = listed,
         not_sound = survey.set_aside.len(),
-        not_finished = survey.no_meta,
+        not_finished = survey.partial.len(),
         "ls done"
     );
     Ok(ExitCode::SUCCESS)

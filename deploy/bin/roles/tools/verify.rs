@@ -69,9 +69,9 @@ pub(super) async fn run(args: VerifyArgs, bucket: &Bucket) -> anyhow::Result<Exi
         progress.done_one();
     }
     drop(progress);
-    if survey.no_meta > 0 {
+    if survey.partial.len() > 0 {
         tracing::info!(
-            folders = survey.no_meta,
+            folders = survey.partial.len(),
             "folders without meta.json: uploads under way, or cut off"
         );
     }
@@ -81,7 +81,7 @@ pub(super) async fn run(args: VerifyArgs, bucket: &Bucket) -> anyhow::Result<Exi
 
 /// The blocks that are not marked for deletion, and those that are not sound.
 fn all(survey: &Survey) -> Vec<BlockId> {
-    let unmarked = survey.blocks.iter().filter(|block| !block.marked);
+    let unmarked = survey.blocks.iter().filter(|block| !block.is_marked());
     let bad = survey.set_aside.iter().map(|block| block.block);
     unmarked.map(|block| block.meta.ulid).chain(bad).collect()
 }

@@ -248,6 +248,11 @@ impl BlockMeta {
         Ok(())
     }
 
+    /// The folder of the block `id` in its bucket.
+    pub fn folder(id: BlockId) -> String {
+        format!("{BLOCKS_PREFIX}/{id}")
+    }
+
     /// The path of the object `name` of the block `id` in its bucket.
     pub fn path(id: BlockId, name: &str) -> String {
         format!("{BLOCKS_PREFIX}/{id}/{name}")
