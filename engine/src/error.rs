@@ -21,6 +21,8 @@ pub enum ErrorKind {
     Unsupported,
     /// The query is valid, but its samples do not allow an answer (PromQL's execution errors).
     Execution,
+    /// Another process has taken the work over: leave it.
+    Fenced,
     /// The caller went away.
     Cancelled,
     /// The time given to the request is over.

@@ -43,7 +43,7 @@ pub use marks::Marks;
 pub use metrics::CatalogMetrics;
 pub use resolution::{Candidate, choose};
 pub use selector::BlockSelector;
-pub use survey::{Partial, Survey, Surveyed};
+pub use survey::{Partial, Survey, Surveyed, Unsound};
 
 use listing::Listed;
 use marks::{Stamps, stamps};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Catalog, Marks, SetAside};
+use super::{Catalog, Marks};
 use crate::Result;
 use crate::block::{BlockId, BlockMeta};
 
@@ -12,7 +12,7 @@ pub struct Survey {
     /// The blocks whose `meta.json` is sound and whose objects are all there, by (min_time, id).
     pub blocks: Vec<Surveyed>,
     /// The blocks that exist but are not sound, by id.
-    pub set_aside: Vec<SetAside>,
+    pub set_aside: Vec<Unsound>,
     /// The folders without `meta.json`: uploads or removals under way, or cut off.
     pub partial: Vec<Partial>,
 }
@@ -33,6 +33,17 @@ impl Surveyed {
     pub fn is_marked(&self) -> bool {
         self.marks.deletion.is_some()
     }
+}
+
+/// A block that exists but is not sound.
+#[derive(Debug, Clone)]
+pub struct Unsound {
+    /// The block.
+    pub block: BlockId,
+    /// What is wrong with it.
+    pub reason: String,
+    /// Its marks.
+    pub marks: Marks,
 }
 
 /// The folder of a block that does not exist yet, or not any more.
@@ -70,7 +81,11 @@ impl Catalog {
         let sound = known.blocks.into_iter().filter(|(id, _)| !bad.contains_key(id));
         let mut blocks: Vec<Surveyed> = sound.map(surveyed).collect();
         blocks.sort_by_key(|block| (block.meta.min_time, block.meta.ulid));
-        let set_aside = bad.into_iter().map(|(block, reason)| SetAside { block, reason }).collect();
+        let unsound = |(block, reason)| {
+            let marks = cache.marks.get(&block).map(|(_, marks)| marks.clone());
+            Unsound { block, reason, marks: marks.unwrap_or_default() }
+        };
+        let set_aside = bad.into_iter().map(unsound).collect();
         Ok(Survey { blocks, set_aside, partial: known.partial })
     }
 }

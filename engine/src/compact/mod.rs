@@ -2,10 +2,18 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`clean`] | what is removed |
 //! | [`group`] | which blocks belong together |
+//! | [`live`] | the list of live files |
+//! | [`log`] | who works on a group |
 //! | [`plan`] | what is to be done, by the blocks and the time |
+//! | [`retention`] | which blocks are old enough to go |
 //! | [`rewrite`] | several blocks to one: scan, merge and dedup as queries have them, then a writer |
 
+pub mod clean;
 pub mod group;
+pub mod live;
+pub mod log;
 pub mod plan;
+pub mod retention;
 pub mod rewrite;

@@ -87,9 +87,10 @@ impl ApiError {
             ErrorKind::Timeout => ErrorType::Timeout,
             ErrorKind::Cancelled => ErrorType::Canceled,
             ErrorKind::NotFound => ErrorType::NotFound,
-            ErrorKind::Unavailable | ErrorKind::Corrupt | ErrorKind::Internal => {
-                ErrorType::Internal
-            }
+            ErrorKind::Unavailable
+            | ErrorKind::Corrupt
+            | ErrorKind::Fenced
+            | ErrorKind::Internal => ErrorType::Internal,
         };
         Self::new(kind, error.to_string())
     }

@@ -22,7 +22,7 @@
 pub mod compaction;
 pub mod downsampling;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub mod windows;
 
 use std::collections::BTreeMap;

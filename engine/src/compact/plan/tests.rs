@@ -18,13 +18,13 @@ fn hour(text: &str) -> i64 {
     START + text.parse::<i64>().unwrap() * HOUR_MS
 }
 
-fn id(name: &str) -> BlockId {
+pub(crate) fn id(name: &str) -> BlockId {
     let mut bytes = [0; 16];
     bytes[..name.len()].copy_from_slice(name.as_bytes());
     BlockId(ulid::Ulid::from_bytes(bytes))
 }
 
-fn name(id: BlockId) -> String {
+pub(crate) fn name(id: BlockId) -> String {
     let bytes = id.0.to_bytes();
     String::from_utf8(bytes.into_iter().take_while(|&b| b != 0).collect()).unwrap()
 }
@@ -59,7 +59,7 @@ fn meta(
     }
 }
 
-fn block(text: &str) -> PlanBlock {
+pub(crate) fn block(text: &str) -> PlanBlock {
     let mut words = text.split_whitespace();
     let (ulid, replica) = (id(words.next().unwrap()), words.next().unwrap());
     let (from, to) = words.next().unwrap().split_once('-').unwrap();

@@ -16,7 +16,7 @@ pub(crate) fn status(error: &Error, abort: bool) -> Status {
         ErrorKind::Unsupported => Code::Unimplemented,
         ErrorKind::Timeout => Code::DeadlineExceeded,
         ErrorKind::Corrupt => Code::DataLoss,
-        ErrorKind::Execution | ErrorKind::Internal => Code::Internal,
+        ErrorKind::Execution | ErrorKind::Fenced | ErrorKind::Internal => Code::Internal,
     };
     Status::new(code, error.to_string())
 }
