@@ -194,6 +194,11 @@ impl Catalog {
         });
     }
 
+    /// The blocks that readers found damaged, and why.
+    pub(crate) fn damaged(&self) -> BTreeMap<BlockId, String> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).damaged.clone()
+    }
+
     /// Changes what is known and makes the snapshot of it.
     fn install(&self, change: impl FnOnce(&mut Known)) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

@@ -77,7 +77,7 @@ impl BlockSelector {
     }
 
     /// Whether the block is read.
-    pub(super) fn keeps(&self, meta: &BlockMeta) -> bool {
+    pub(crate) fn keeps(&self, meta: &BlockMeta) -> bool {
         if self.rules.is_empty() {
             return true;
         }

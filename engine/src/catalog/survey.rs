@@ -68,9 +68,9 @@ impl Catalog {
         let mut cache = self.syncing.lock().await;
         let known = self.read_all(&mut cache).await.map_err(|e| e.context("list the blocks"))?;
         let mut bad = known.bad;
-        for aside in &self.snapshot().set_aside {
-            if known.blocks.contains_key(&aside.block) {
-                bad.entry(aside.block).or_insert_with(|| aside.reason.clone());
+        for (block, reason) in self.damaged() {
+            if known.blocks.contains_key(&block) {
+                bad.entry(block).or_insert(reason);
             }
         }
         let surveyed = |(id, meta): (BlockId, Arc<BlockMeta>)| Surveyed {

@@ -9,6 +9,7 @@
 //! | [`plan`] | what is to be done, by the blocks and the time |
 //! | [`retention`] | which blocks are old enough to go |
 //! | [`rewrite`] | several blocks to one: scan, merge and dedup as queries have them, then a writer |
+//! | [`work`] | turn after turn: plan, do, prove, commit, mark |
 
 pub mod clean;
 pub mod group;
@@ -17,3 +18,4 @@ pub mod log;
 pub mod plan;
 pub mod retention;
 pub mod rewrite;
+pub mod work;
