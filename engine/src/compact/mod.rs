@@ -3,6 +3,7 @@
 //! | module | holds |
 //! |---|---|
 //! | [`clean`] | what is removed |
+//! | [`downsample`] | samples to windows, windows to longer ones |
 //! | [`group`] | which blocks belong together |
 //! | [`live`] | the list of live files |
 //! | [`log`] | who works on a group |
@@ -12,6 +13,7 @@
 //! | [`work`] | turn after turn: plan, do, prove, commit, mark |
 
 pub mod clean;
+pub mod downsample;
 pub mod group;
 pub mod live;
 pub mod log;

@@ -8,6 +8,7 @@ mod labels;
 mod lookup;
 mod matcher;
 mod time;
+mod windows;
 
 pub use aggregate::{Aggregate, AggregateValue, Aggregates};
 pub use duration::{NoDuration, parse_duration};
@@ -30,3 +31,4 @@ pub const STALE_NAN_BITS: u64 = 0x7ff0_0000_0000_0002;
 pub fn is_stale(value: f64) -> bool {
     value.to_bits() == STALE_NAN_BITS
 }
+pub use windows::{WindowSlices, Windows};
