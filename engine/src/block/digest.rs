@@ -8,6 +8,7 @@
 //! series       = XXH3-128(labels(external labels) ‖ labels(own labels))
 //! float        = XXH3-128(series ‖ ts i64 ‖ value bits u64 [‖ start_ts i64, if it is not 0])
 //! histogram    = XXH3-128(series ‖ ts i64 ‖ start_ts i64 ‖ canonical(histogram))
+//! window       = XXH3-128(series ‖ ts ‖ count ‖ sum ‖ min ‖ max ‖ counter ‖ first ‖ first_ts ‖ last), 8 bytes each
 //! digest       = (count, Σ mod 2^128, ⊕) over all samples
 //! ```
 //!
@@ -19,7 +20,7 @@ use std::str::FromStr;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::model::{CounterResetHint, Histogram, HistogramCounts, Labels, Span};
+use crate::model::{CounterResetHint, Histogram, HistogramCounts, Labels, Span, WindowSlices};
 use crate::{Error, Result};
 
 /// An order-free digest: how many samples, and the sum and the xor of a 128-bit hash of each.
@@ -107,6 +108,29 @@ impl Digest {
             let start_ts = start_ts.map_or(0, |start_ts| start_ts[at]);
             bytes.extend_from_slice(&start_ts.to_le_bytes());
             canonical(histogram, &mut bytes);
+            self.add(xxh3_128(&bytes));
+        }
+    }
+
+    /// Adds windows of a series of a downsampled block.
+    pub fn windows(&mut self, series: SeriesKey, windows: WindowSlices<'_>) {
+        let mut bytes = [0; 16 + 9 * 8];
+        bytes[..16].copy_from_slice(&series.0);
+        for at in 0..windows.len() {
+            let numbers = [
+                windows.ts[at] as u64,
+                windows.count[at] as u64,
+                windows.sum[at].to_bits(),
+                windows.min[at].to_bits(),
+                windows.max[at].to_bits(),
+                windows.counter[at].to_bits(),
+                windows.first[at].to_bits(),
+                windows.first_ts[at] as u64,
+                windows.last[at].to_bits(),
+            ];
+            for (slot, number) in bytes[16..].chunks_exact_mut(8).zip(numbers) {
+                slot.copy_from_slice(&number.to_le_bytes());
+            }
             self.add(xxh3_128(&bytes));
         }
     }

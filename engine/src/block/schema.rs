@@ -51,6 +51,29 @@ pub mod samples {
     pub const START_TS: usize = 5;
 }
 
+/// The columns (leaves) of `samples.parquet` of a downsampled block by number; the first four are those of
+/// [`samples`].
+pub mod windows {
+    /// `ts`: timestamp in ms, UTC: the end of the window.
+    pub const TS: usize = super::samples::TS;
+    /// `count`: i64.
+    pub const COUNT: usize = 4;
+    /// `sum`: f64.
+    pub const SUM: usize = 5;
+    /// `min`: f64.
+    pub const MIN: usize = 6;
+    /// `max`: f64.
+    pub const MAX: usize = 7;
+    /// `counter`: f64.
+    pub const COUNTER: usize = 8;
+    /// `first`: f64.
+    pub const FIRST: usize = 9;
+    /// `first_ts`: timestamp in ms, UTC.
+    pub const FIRST_TS: usize = 10;
+    /// `last`: f64.
+    pub const LAST: usize = 11;
+}
+
 /// The columns (leaves) of `histograms.parquet` that are read by number.
 pub mod histograms {
     /// `ts`: timestamp in ms, UTC.
@@ -102,6 +125,24 @@ pub fn samples_schema() -> SchemaRef {
         field("ts", timestamp(), false, 4),
         field("value", DataType::Float64, false, 5),
         field("start_ts", timestamp(), true, 6),
+    ]))
+}
+
+/// The schema of `samples.parquet` of a downsampled block.
+pub fn windows_schema() -> SchemaRef {
+    Arc::new(Schema::new(vec![
+        field("metric", DataType::Utf8, false, 1),
+        field("series_ref", DataType::Int32, false, 2),
+        field("series_id", DataType::Int64, false, 3),
+        field("ts", timestamp(), false, 4),
+        field("count", DataType::Int64, false, 7),
+        field("sum", DataType::Float64, false, 8),
+        field("min", DataType::Float64, false, 9),
+        field("max", DataType::Float64, false, 10),
+        field("counter", DataType::Float64, false, 11),
+        field("first", DataType::Float64, false, 12),
+        field("first_ts", timestamp(), false, 13),
+        field("last", DataType::Float64, false, 14),
     ]))
 }
 

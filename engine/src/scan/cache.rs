@@ -6,6 +6,7 @@ use moka::future::Cache;
 use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 
 use super::pages::PageTable;
+use super::windows::WindowTables;
 use crate::block::schema::{histograms, samples};
 use crate::block::{Block, BlockId, BlockMeta};
 use crate::bucket::Bucket;
@@ -17,7 +18,10 @@ pub struct OpenBlock {
     /// The block.
     pub block: Block,
     pub(super) ts: PageTable,
+    /// Without pages in a downsampled block.
     pub(super) values: PageTable,
+    /// The columns of windows; without pages in a raw block.
+    pub(super) windows: WindowTables,
     pub(super) histogram_ts: PageTable,
     pub(super) histogram_sums: PageTable,
     /// Without pages where no sample has a start timestamp.
@@ -30,7 +34,17 @@ pub struct OpenBlock {
 impl OpenBlock {
     async fn open(bucket: &Bucket, meta: Arc<BlockMeta>) -> Result<Self> {
         let block = Block::open(bucket, meta).await?;
+        let is_raw = block.meta.thanos.downsample.resolution == 0;
+        let windows = match &block.samples {
+            Some(file) if !is_raw => WindowTables::new(file)?,
+            _ => WindowTables::default(),
+        };
         let (ts, values, starts) = match &block.samples {
+            Some(file) if !is_raw => (
+                PageTable::new::<i64>(file, samples::TS)?,
+                PageTable::default(),
+                PageTable::default(),
+            ),
             Some(file) => (
                 PageTable::new::<i64>(file, samples::TS)?,
                 PageTable::new::<f64>(file, samples::VALUE)?,
@@ -51,6 +65,7 @@ impl OpenBlock {
             block,
             ts,
             values,
+            windows,
             histogram_ts,
             histogram_sums,
             starts,
@@ -68,7 +83,9 @@ impl OpenBlock {
             &self.starts,
             &self.histogram_starts,
         ];
-        self.block.memory_size() + tables.map(PageTable::memory_size).iter().sum::<usize>()
+        self.block.memory_size()
+            + tables.map(PageTable::memory_size).iter().sum::<usize>()
+            + self.windows.memory_size()
     }
 }
 

@@ -42,6 +42,7 @@ impl PlanFile {
             (Column::Values, true) => &self.open.histogram_sums,
             (Column::Starts, false) => &self.open.starts,
             (Column::Starts, true) => &self.open.histogram_starts,
+            (Column::Window(column), _) => self.open.windows.get(column),
         }
     }
 

@@ -40,12 +40,14 @@ mod select;
 mod shelf;
 mod values;
 mod wave;
+mod windows;
 
 pub use cache::{BlockCache, OpenBlock};
 pub use exec::ScanExec;
 pub use values::ValuesExec;
 pub(crate) use values::{Settling, left_out};
 pub(crate) use wave::Stretch;
+pub(crate) use windows::{Wanted, read_windows};
 
 pub(crate) use picked::{PickedRun, PickedRuns};
 pub(crate) use plan::{ScanPlan, ScanSettings, cut};

@@ -14,14 +14,17 @@ use super::fast::Unpacked;
 use super::pages::{Number, PageTable};
 use super::plan::ScanPlan;
 use super::shelf::Shelf;
+use super::windows::WindowColumn;
 use crate::Result;
 
-/// A column that is read: timestamps, values (of `histograms.parquet` the sums), start timestamps.
+/// A column that is read: timestamps, values (of `histograms.parquet` the sums), start timestamps; a column
+/// of the windows of a downsampled block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Column {
     Ts,
     Values,
     Starts,
+    Window(WindowColumn),
 }
 
 /// Consecutive rows of one file.

@@ -77,7 +77,7 @@ impl<T: PartialOrd + Copy> Span<T> {
 pub(super) struct Bounds<'a> {
     contents: &'a Contents<'a>,
     group: usize,
-    start_ts: usize,
+    start_ts: Option<usize>,
     page: usize,
     metrics: Option<(String, String)>,
     refs: Option<Span<i32>>,
@@ -86,8 +86,8 @@ pub(super) struct Bounds<'a> {
 }
 
 impl<'a> Bounds<'a> {
-    /// The bounds of row group `group`; `start_ts` is the leaf of the start timestamps.
-    pub(super) fn new(contents: &'a Contents<'a>, group: usize, start_ts: usize) -> Self {
+    /// The bounds of row group `group`; `start_ts` is the leaf of the start timestamps, if there is one.
+    pub(super) fn new(contents: &'a Contents<'a>, group: usize, start_ts: Option<usize>) -> Self {
         let (metrics, refs, ts) = (None, None, None);
         Self { contents, group, start_ts, page: 0, metrics, refs, ts, no_start: 0 }
     }
@@ -174,7 +174,8 @@ impl<'a> Bounds<'a> {
                 wrong("metric");
             }
         }
-        let nulls = group.column(self.start_ts).statistics().and_then(Statistics::null_count_opt);
+        let starts = self.start_ts.and_then(|leaf| group.column(leaf).statistics());
+        let nulls = starts.and_then(Statistics::null_count_opt);
         if nulls.is_some_and(|nulls| nulls != self.no_start) {
             wrong("start_ts, which count its nulls");
         }

@@ -28,7 +28,7 @@ mod series;
 mod tests;
 
 use arrow::array::{AsArray, RecordBatch};
-use arrow::datatypes::{Float64Type, SchemaRef};
+use arrow::datatypes::{Float64Type, Int64Type, SchemaRef, TimestampMillisecondType};
 use futures::StreamExt;
 
 use self::bounds::Bounds;
@@ -41,11 +41,12 @@ use super::meta::{FileMeta, MAX_META_BYTES, META_FILE};
 use super::schema::{
     HISTOGRAM_GROUP_ROWS, HISTOGRAM_PAGE_ROWS, HISTOGRAMS_FILE, PAGE_ROWS, ROW_GROUP_ROWS,
     SAMPLES_FILE, SERIES_FILE, histograms_schema, metadata_schema, samples, samples_schema,
+    windows_schema,
 };
 use super::writer::Account;
-use super::{BlockId, BlockMeta, Digest, histogram, metadata};
+use super::{BlockId, BlockMeta, Digest, histogram, metadata, schema};
 use crate::bucket::Bucket;
-use crate::model::STALE_NAN_BITS;
+use crate::model::{STALE_NAN_BITS, WindowSlices};
 use crate::{Error, ErrorKind, Result};
 
 /// What [`verify`] found.
@@ -96,8 +97,8 @@ struct Kind {
     schema: SchemaRef,
     page_rows: usize,
     most_group_rows: usize,
-    /// The leaf that holds start timestamps.
-    start_ts: usize,
+    /// The leaf that holds start timestamps, if there is one.
+    start_ts: Option<usize>,
 }
 
 impl Check<'_> {
@@ -135,7 +136,7 @@ impl Check<'_> {
                 whole = false;
                 continue;
             };
-            let known = (&series, Kind::of(&file.name));
+            let known = (&series, Kind::of(&file.name, &meta));
             let read = match known {
                 (Some(series), Some(kind)) => {
                     let rows = Rows { kind, meta: &meta, series, accounts: &mut accounts };
@@ -315,6 +316,11 @@ impl Check<'_> {
                         account.see(ts, histograms.iter().filter(|h| is_stale(h.sum)).count());
                         account.histograms += ts.len() as u64;
                     }
+                    None if kind.is_windows() => {
+                        digest.windows(key, windows(batch, &keys.ts)?.part(range.clone()));
+                        account.see(ts, 0);
+                        account.floats += ts.len() as u64;
+                    }
                     None => {
                         let values = &values(batch)?[range];
                         digest.floats(key, ts, values, starts);
@@ -358,21 +364,28 @@ struct Rows<'a> {
 }
 
 impl Kind {
-    fn of(name: &str) -> Option<Self> {
+    fn of(name: &str, meta: &BlockMeta) -> Option<Self> {
         match name {
+            SAMPLES_FILE if meta.thanos.downsample.resolution > 0 => Some(Self {
+                name: SAMPLES_FILE,
+                schema: windows_schema(),
+                page_rows: PAGE_ROWS,
+                most_group_rows: ROW_GROUP_ROWS,
+                start_ts: None,
+            }),
             SAMPLES_FILE => Some(Self {
                 name: SAMPLES_FILE,
                 schema: samples_schema(),
                 page_rows: PAGE_ROWS,
                 most_group_rows: ROW_GROUP_ROWS,
-                start_ts: samples::START_TS,
+                start_ts: Some(samples::START_TS),
             }),
             HISTOGRAMS_FILE => Some(Self {
                 name: HISTOGRAMS_FILE,
                 schema: histograms_schema(),
                 page_rows: HISTOGRAM_PAGE_ROWS,
                 most_group_rows: HISTOGRAM_GROUP_ROWS,
-                start_ts: histogram::FIRST_COLUMN - 1,
+                start_ts: Some(histogram::FIRST_COLUMN - 1),
             }),
             _ => None,
         }
@@ -381,6 +394,33 @@ impl Kind {
     fn is_histograms(&self) -> bool {
         self.name == HISTOGRAMS_FILE
     }
+
+    fn is_windows(&self) -> bool {
+        self.start_ts.is_none()
+    }
+}
+
+/// The windows of a batch, whose timestamps are `ts`.
+fn windows<'a>(batch: &'a RecordBatch, ts: &'a [i64]) -> Result<WindowSlices<'a>> {
+    let wrong = || Error::corrupt("a column of windows has another type");
+    let floats = |at: usize| {
+        let column = batch.column(at).as_primitive_opt::<Float64Type>().ok_or_else(wrong)?;
+        Ok::<_, Error>(column.values().as_ref())
+    };
+    let count = batch.column(schema::windows::COUNT).as_primitive_opt::<Int64Type>();
+    let first_ts = batch.column(schema::windows::FIRST_TS);
+    let first_ts = first_ts.as_primitive_opt::<TimestampMillisecondType>();
+    Ok(WindowSlices {
+        ts,
+        count: count.ok_or_else(wrong)?.values(),
+        sum: floats(schema::windows::SUM)?,
+        min: floats(schema::windows::MIN)?,
+        max: floats(schema::windows::MAX)?,
+        counter: floats(schema::windows::COUNTER)?,
+        first: floats(schema::windows::FIRST)?,
+        first_ts: first_ts.ok_or_else(wrong)?.values(),
+        last: floats(schema::windows::LAST)?,
+    })
 }
 
 fn values(batch: &RecordBatch) -> Result<&[f64]> {

@@ -13,7 +13,7 @@ use crate::block::writer::{Catalogue, Place, bucket_of};
 use crate::block::{BlockMeta, Run};
 use crate::{Error, Result};
 
-/// The columns that both sample files have.
+/// The columns that all sample files have; downsampled ones have no start timestamps.
 pub(super) struct Keys<'a> {
     metrics: &'a DictionaryArray<Int32Type>,
     names: &'a StringArray,
@@ -35,16 +35,19 @@ impl<'a> Keys<'a> {
             .filter(|metrics| metrics.null_count() == 0)
             .ok_or_else(|| wrong("metric"))?;
         let names = metrics.values().as_string_opt::<i32>().ok_or_else(|| wrong("metric"))?;
-        let starts = column::<TimestampMillisecondType>(batch, "start_ts")?;
-        let no_start = starts.null_count();
-        let some = no_start < starts.len();
+        let starts = match batch.column_by_name("start_ts") {
+            Some(_) => Some(column::<TimestampMillisecondType>(batch, "start_ts")?),
+            None => None,
+        };
+        let no_start = starts.map_or(0, |starts| starts.null_count());
+        let some = starts.filter(|starts| no_start < starts.len());
         Ok(Self {
             metrics,
             names,
             refs: column::<Int32Type>(batch, "series_ref")?.values(),
             ids: column::<Int64Type>(batch, "series_id")?.values(),
             ts: column::<TimestampMillisecondType>(batch, "ts")?.values(),
-            starts: some.then(|| starts.iter().map(|start| start.unwrap_or(0)).collect()),
+            starts: some.map(|starts| starts.iter().map(|start| start.unwrap_or(0)).collect()),
             no_start,
         })
     }

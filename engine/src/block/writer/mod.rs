@@ -6,8 +6,10 @@
 
 mod file;
 mod histograms;
+mod run_columns;
 mod samples;
 mod series;
+mod windows;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use self::histograms::HistogramsFile;
 use self::samples::SamplesFile;
 use self::series::RunLog;
 pub(super) use self::series::{Account, Catalogue};
+use self::windows::WindowsFile;
 use super::digest::{Digest, SeriesKey};
 use super::meta::{
     BlockStats, Compaction, Downsample, FORMAT_VERSION, META_FILE, StoaMeta, ThanosMeta,
@@ -25,7 +28,7 @@ use super::meta::{
 use super::metadata::{self, MetricMetadata};
 use super::schema::keys;
 use super::{BlockId, BlockMeta, failed};
-use crate::model::{Histogram, LabelTable, Labels, STALE_NAN_BITS};
+use crate::model::{Histogram, LabelTable, Labels, STALE_NAN_BITS, WindowSlices};
 use crate::{Error, ErrorKind, Result};
 
 /// What a block is, before any sample is seen.
@@ -64,6 +67,8 @@ pub struct BlockWriter {
     digest: Digest,
     floats: Track<SamplesFile>,
     histograms: Track<HistogramsFile>,
+    /// Instead of both, if the block is downsampled.
+    windows: Track<WindowsFile>,
     metadata: Vec<MetricMetadata>,
 }
 
@@ -110,6 +115,7 @@ impl BlockWriter {
             digest: Digest::default(),
             floats: Track::new(),
             histograms: Track::new(),
+            windows: Track::new(),
             metadata: Vec::new(),
         })
     }
@@ -129,6 +135,7 @@ impl BlockWriter {
         values: &[f64],
         start_ts: Option<&[i64]>,
     ) -> Result<()> {
+        self.of_raw(true)?;
         let Some(place) = self.place(series_ref, ts, values.len(), start_ts)? else {
             return Ok(());
         };
@@ -156,6 +163,7 @@ impl BlockWriter {
         start_ts: Option<&[i64]>,
         histograms: &[Histogram],
     ) -> Result<()> {
+        self.of_raw(true)?;
         let Some(place) = self.place(series_ref, ts, histograms.len(), start_ts)? else {
             return Ok(());
         };
@@ -174,6 +182,40 @@ impl BlockWriter {
         }
     }
 
+    /// Appends windows of one series of a downsampled block, inside one time bucket; else as
+    /// [`Self::floats`].
+    pub fn windows(&mut self, series_ref: u32, windows: WindowSlices<'_>) -> Result<()> {
+        self.of_raw(false)?;
+        let values = if windows.is_whole() { windows.len() } else { usize::MAX };
+        let Some(place) = self.place(series_ref, windows.ts, values, None)? else {
+            return Ok(());
+        };
+        self.windows.advance(place, windows.ts)?;
+        self.digest.windows(self.key(series_ref), windows);
+        let account = &mut self.accounts[series_ref as usize];
+        account.see(windows.ts, 0);
+        account.floats += windows.len() as u64;
+        if self.windows.file.is_none() {
+            self.windows.file = Some(WindowsFile::create(&self.dir)?);
+        }
+        match &mut self.windows.file {
+            Some(file) => file.append(place, windows, &self.catalogue),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses samples in a downsampled block, and windows in a raw one.
+    fn of_raw(&self, samples: bool) -> Result<()> {
+        match samples == (self.settings.resolution_ms == 0) {
+            true => Ok(()),
+            false => Err(Error::invalid(format!(
+                "a block of resolution {} has {}",
+                self.settings.resolution_ms,
+                if samples { "no samples, but windows" } else { "no windows, but samples" }
+            ))),
+        }
+    }
+
     /// What is known of the metrics. It is not part of what the block's id stands for: see
     /// [`super::metadata`].
     pub fn metadata(&mut self, rows: Vec<MetricMetadata>) {
@@ -185,18 +227,31 @@ impl BlockWriter {
     pub fn finish(self) -> Result<BlockMeta> {
         let key_values = self.key_values()?;
         let Self {
-            dir, settings, catalogue, accounts, digest, floats, histograms, metadata, ..
+            dir,
+            settings,
+            catalogue,
+            accounts,
+            digest,
+            floats,
+            histograms,
+            windows,
+            metadata,
+            ..
         } = self;
+        let rows = floats.rows + windows.rows;
         let (series, label_columns) = series::write(
             &dir,
             &catalogue,
             &accounts,
-            floats.runs,
+            if settings.resolution_ms == 0 { floats.runs } else { windows.runs },
             histograms.runs,
             key_values.clone(),
         )?;
         let mut files = vec![series];
         if let Some(file) = floats.file {
+            files.push(file.finish(&catalogue, key_values.clone())?);
+        }
+        if let Some(file) = windows.file {
             files.push(file.finish(&catalogue, key_values.clone())?);
         }
         if let Some(file) = histograms.file {
@@ -208,8 +263,8 @@ impl BlockWriter {
             min_time: settings.min_time,
             max_time: settings.max_time,
             stats: BlockStats {
-                num_samples: floats.rows + histograms.rows,
-                num_float_samples: floats.rows,
+                num_samples: rows + histograms.rows,
+                num_float_samples: rows,
                 num_histogram_samples: histograms.rows,
                 num_series: catalogue.len() as u64,
                 num_chunks: 0,

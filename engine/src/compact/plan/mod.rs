@@ -189,7 +189,12 @@ fn groups<'a>(
 ) -> BTreeMap<GroupKey, Group<'a>> {
     let mut groups: BTreeMap<GroupKey, Group<'a>> = BTreeMap::new();
     for &block in live {
-        let group = groups.entry(GroupKey::of(&block.meta, &settings.replica_labels)).or_default();
+        // Windows of replicas cannot be made one: their samples are not known any more.
+        let replica_labels: &[String] = match block.meta.thanos.downsample.resolution {
+            0 => &settings.replica_labels,
+            _ => &[],
+        };
+        let group = groups.entry(GroupKey::of(&block.meta, replica_labels)).or_default();
         match is_visible(block, now, settings.consistency_delay_ms) {
             true => group.visible.push(block),
             false => group.young.push(block),

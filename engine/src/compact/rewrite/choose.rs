@@ -59,6 +59,10 @@ pub(super) async fn choose(
     dir: &Path,
     context: &Arc<TaskContext>,
 ) -> Result<Chosen> {
+    if reads_nothing(plan, buckets) {
+        let kept = every_run(plan, unit, buckets, bytes, dir)?;
+        return Ok(Chosen { kept, left_out: Picks::new(&dir.join("left-out"), bytes) });
+    }
     let mut choosing = Choosing {
         plan,
         unit,
@@ -67,12 +71,39 @@ pub(super) async fn choose(
         series: 0,
         taken: Vec::new(),
     };
-    if reads_nothing(plan, buckets) {
-        choosing.all(buckets)?;
-    } else {
-        choosing.deduplicated(buckets, context).await?;
-    }
+    choosing.deduplicated(buckets, context).await?;
     Ok(Chosen { kept: choosing.kept.seal()?, left_out: choosing.left_out.seal()? })
+}
+
+/// The operators that choose among the rows of `plan`, in order of the series.
+pub(super) fn chosen(plan: &Arc<ScanPlan>) -> Arc<dyn ExecutionPlan> {
+    let mut operator: Arc<dyn ExecutionPlan> = Arc::new(ScanExec::new(Arc::clone(plan)));
+    operator = Arc::new(MergeExec::new(Arc::clone(plan), operator));
+    match plan.settings.dedup {
+        Some(func) => Arc::new(DedupExec::new(Arc::clone(plan), func, operator)),
+        None => operator,
+    }
+}
+
+/// All rows of a unit, in the order of a block, as the label index has them.
+pub(super) fn every_run(
+    plan: &Arc<ScanPlan>,
+    unit: &Unit,
+    buckets: Buckets,
+    bytes: usize,
+    dir: &Path,
+) -> Result<Picks> {
+    let mut kept = Picks::new(&dir.join("picks"), bytes);
+    for series in 0..plan.series() as u32 {
+        for &piece in plan.pieces(series) {
+            for (time, run) in plan.timed_runs(piece) {
+                let slot = (unit.metrics[series as usize], buckets.of(time.min));
+                let stretch = stretch(piece.file, run);
+                kept.push(slot, PickedRun { series, stretch })?;
+            }
+        }
+    }
+    kept.seal()
 }
 
 /// Whether all rows are chosen, and the label index says where each run belongs.
@@ -95,29 +126,9 @@ struct Choosing<'a> {
 }
 
 impl Choosing<'_> {
-    /// Every run, as the label index has it.
-    fn all(&mut self, buckets: Buckets) -> Result<()> {
-        for series in 0..self.plan.series() as u32 {
-            for &piece in self.plan.pieces(series) {
-                for (time, run) in self.plan.timed_runs(piece) {
-                    let stretch = stretch(piece.file, run);
-                    let slot = self.slot(series, buckets.of(time.min));
-                    self.kept.push(slot, PickedRun { series, stretch })?;
-                }
-            }
-        }
-        Ok(())
-    }
-
     /// What merge and dedup take.
     async fn deduplicated(&mut self, buckets: Buckets, context: &Arc<TaskContext>) -> Result<()> {
-        let plan = Arc::clone(self.plan);
-        let mut operator: Arc<dyn ExecutionPlan> = Arc::new(ScanExec::new(Arc::clone(&plan)));
-        operator = Arc::new(MergeExec::new(Arc::clone(&plan), operator));
-        if let Some(func) = plan.settings.dedup {
-            operator = Arc::new(DedupExec::new(plan, func, operator));
-        }
-        let mut batches = operator.execute(0, Arc::clone(context))?;
+        let mut batches = chosen(self.plan).execute(0, Arc::clone(context))?;
         while let Some(batch) = batches.next().await {
             self.take(&batch?, buckets)?;
         }

@@ -25,6 +25,7 @@ mod sources;
 #[cfg(test)]
 mod tests;
 mod units;
+mod windows;
 mod write;
 
 use std::path::Path;
@@ -63,7 +64,8 @@ pub struct Rewritten {
     pub account: Account,
 }
 
-/// Makes one block of the raw blocks `sources` in the existing, empty folder `dir`.
+/// Makes one block of the blocks `sources`, which are of one resolution, in the existing, empty folder
+/// `dir`. If the result is of a coarser resolution, their samples are downsampled.
 ///
 /// Memory is accounted in the pool of `context`. Reading waits for the bucket; the writing is done on
 /// a thread that may block.
@@ -82,12 +84,17 @@ pub async fn rewrite(
     context: &Arc<TaskContext>,
 ) -> Result<Rewritten> {
     let sources = Sources::open(catalog, cache, sources, options.dedup).await?;
+    let resolution = options.settings.resolution_ms;
     let (meta, account) = write(&sources, options, dir, context).await?;
-    account.check(catalog)?;
+    // Of raw samples that are downsampled those of one replica are read.
+    let is_raw = |meta: &Arc<BlockMeta>| meta.thanos.downsample.resolution == 0;
+    if resolution == 0 || !sources.blocks.iter().any(|(meta, _)| is_raw(meta)) {
+        account.check(catalog)?;
+    }
     Ok(Rewritten { meta, account })
 }
 
-/// Reads the committed raw block `meta` back, every sample of it, and holds their digest against that in
+/// Reads the committed block `meta` back, every sample of it, and holds their digest against that in
 /// `meta`. Local files go to `dir`, if there are any.
 ///
 /// # Errors

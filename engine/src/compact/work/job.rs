@@ -15,7 +15,8 @@ use crate::bucket::commit;
 use crate::catalog::covered::sources;
 use crate::catalog::{Catalog, CatalogSettings};
 use crate::compact::log::{self, Lease};
-use crate::compact::plan::{HOUR_MS, Job};
+use crate::compact::plan::windows::DAY_MS;
+use crate::compact::plan::{FIVE_MINUTES_MS, HOUR_MS, Job};
 use crate::compact::rewrite::{RewriteOptions, Rewritten, rewrite};
 use crate::model::Labels;
 use crate::scan::BlockCache;
@@ -25,8 +26,23 @@ use crate::{Error, ErrorKind, Result};
 /// The length of a time bucket of raw blocks: that of the blocks that Prometheus cuts, so that a query costs
 /// as much over a day as over its parts.
 const RAW_BUCKET_MS: i64 = 2 * HOUR_MS;
+/// The length of a time bucket of blocks that have one for all their samples.
+const WHOLE_BUCKET_MS: i64 = 1 << 52;
 /// Bytes of open blocks that a job may hold: they are held by the job anyway.
 const CACHE_BYTES: u64 = 64 << 20;
+
+/// The length of a time bucket of the result. Samples are downsampled series by series, so all of a series
+/// are in one bucket; months of five minutes keep the days that they are made of.
+fn bucket_ms(job: &Job) -> i64 {
+    let days = job.range.start.div_euclid(DAY_MS)..=(job.range.end - 1).div_euclid(DAY_MS);
+    let has_days = |meta: &Arc<BlockMeta>| meta.stoa.bucket_ms == DAY_MS;
+    match (job.group.resolution, job.downsamples()) {
+        (0, _) => RAW_BUCKET_MS,
+        (FIVE_MINUTES_MS, true) if days.start() == days.end() => DAY_MS,
+        (FIVE_MINUTES_MS, false) if job.sources.iter().all(has_days) => DAY_MS,
+        _ => WHOLE_BUCKET_MS,
+    }
+}
 
 /// What a job is called in logs.
 pub(super) fn name(job: &Job) -> String {
@@ -171,7 +187,7 @@ impl Compactor {
             resolution_ms: job.group.resolution,
             min_time: job.range.start,
             max_time: job.range.end,
-            bucket_ms: RAW_BUCKET_MS,
+            bucket_ms: bucket_ms(job),
             compaction: Compaction {
                 level: level + u32::from(!job.downsamples()),
                 sources: all,

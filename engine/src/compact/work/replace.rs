@@ -20,7 +20,11 @@ impl Compactor {
         blocks: &[Arc<BlockMeta>],
         now: &(dyn Fn() -> i64 + Sync),
     ) -> Result<usize> {
-        let group = GroupKey::of(by, &self.settings.plan.replica_labels).to_string();
+        let replica_labels: &[String] = match by.thanos.downsample.resolution {
+            0 => &self.settings.plan.replica_labels,
+            _ => &[],
+        };
+        let group = GroupKey::of(by, replica_labels).to_string();
         let Some(lease) = log::acquire(&self.bucket, &group, &self.settings.holder, now()).await?
         else {
             return Ok(0);
