@@ -35,7 +35,10 @@ const OPENING: usize = 16;
 pub struct BucketSource {
     catalog: Arc<Catalog>,
     cache: BlockCache,
+    /// Raw blocks that are not read.
     left_out: Arc<HashSet<BlockId>>,
+    /// The one block that is read instead of all raw ones, if there is one.
+    only: Option<BlockId>,
 }
 
 /// Open blocks, and what of the bucket is missing.
@@ -47,7 +50,7 @@ struct Opened {
 impl BucketSource {
     /// The blocks that `catalog` lists, kept open by `cache`.
     pub fn new(catalog: Arc<Catalog>, cache: BlockCache) -> Self {
-        Self { catalog, cache, left_out: Arc::default() }
+        Self { catalog, cache, left_out: Arc::default(), only: None }
     }
 
     /// The same without the blocks `left_out`: others answer for their times.
@@ -56,18 +59,25 @@ impl BucketSource {
         Self { left_out: Arc::new(left_out), ..self.clone() }
     }
 
+    /// The block `id` alone, whatever its resolution.
+    pub(super) fn only(&self, id: BlockId) -> Self {
+        Self { only: Some(id), ..self.clone() }
+    }
+
     /// Opens the raw blocks that overlap `range`.
     async fn open(&self, range: TimeRange, options: &SelectOptions) -> Result<Opened> {
         let snapshot = self.catalog.snapshot();
         let mut warnings = Vec::new();
-        for aside in &snapshot.set_aside {
+        // Who reads one block only is told of that one when it is opened.
+        let aside = snapshot.set_aside.iter().filter(|_| self.only.is_none());
+        for aside in aside {
             missing(&mut warnings, options, format!("block {}: {}", aside.block, aside.reason))?;
         }
-        let wanted = |meta: &&Arc<BlockMeta>| {
-            meta.thanos.downsample.resolution == 0
-                && meta.range().overlaps(&range)
-                && !self.left_out.contains(&meta.ulid)
+        let is_read = |meta: &Arc<BlockMeta>| match self.only {
+            Some(only) => meta.ulid == only,
+            None => meta.thanos.downsample.resolution == 0 && !self.left_out.contains(&meta.ulid),
         };
+        let wanted = |meta: &&Arc<BlockMeta>| meta.range().overlaps(&range) && is_read(meta);
         let metas: Vec<Arc<BlockMeta>> = snapshot.blocks.iter().filter(wanted).cloned().collect();
         let mut opened = stream::iter(metas)
             .map(|meta| {
@@ -97,7 +107,7 @@ impl BucketSource {
     }
 
     /// The series of `wanted`, and where their samples lie.
-    async fn plan(
+    pub(super) async fn plan(
         &self,
         wanted: &Select,
         options: &SelectOptions,
