@@ -50,7 +50,7 @@ pub(crate) enum Role {
     /// Splits, retries and caches queries in front of a querier.
     QueryFrontend(NotBuilt),
     /// Merges, downsamples and retires the blocks of a bucket.
-    Compact(NotBuilt),
+    Compact(Box<roles::compact::CompactArgs>),
     /// Evaluates recording and alerting rules.
     Rule(NotBuilt),
     /// Takes samples by remote write.

@@ -9,15 +9,22 @@ use flight::grpc::{ServerSettings, TlsFiles, TlsVersion};
 
 use super::duration;
 
+/// Address and grace period of HTTP.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct HttpArgs {
+    /// Listen address of HTTP.
+    #[arg(long = "http-address", value_name = "HOST:PORT", default_value = "0.0.0.0:10902")]
+    pub(crate) address: String,
+    /// Time that open HTTP requests get to end at shutdown.
+    #[arg(long = "http-grace-period", default_value = "2m", value_parser = duration::parse)]
+    pub(crate) grace_period: Duration,
+}
+
 /// Addresses, grace periods, and TLS of gRPC.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct ServerArgs {
-    /// Listen address of HTTP.
-    #[arg(long = "http-address", value_name = "HOST:PORT", default_value = "0.0.0.0:10902")]
-    pub(crate) http_address: String,
-    /// Time that open HTTP requests get to end at shutdown.
-    #[arg(long = "http-grace-period", default_value = "2m", value_parser = duration::parse)]
-    pub(crate) http_grace_period: Duration,
+    #[command(flatten)]
+    pub(crate) http: HttpArgs,
     /// Listen address of gRPC.
     #[arg(long = "grpc-address", value_name = "HOST:PORT", default_value = "0.0.0.0:10901")]
     pub(crate) grpc_address: String,

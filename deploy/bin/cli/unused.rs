@@ -118,6 +118,36 @@ const SIDECAR: &[Flag] = &[
     switch("shipper.skip-corrupted-blocks", "a damaged block never stops the others"),
 ];
 
+/// What Thanos' compactor does with index headers, local copies of blocks, and halts.
+const COMPACT: &[Flag] = &[
+    switch("enable-auto-gomemlimit", MEMORY),
+    value("auto-gomemlimit.ratio", MEMORY),
+    value("tracing.config", NO_TRACES),
+    value("tracing.config-file", NO_TRACES),
+    not_built("http.config"),
+    value("hash-func", "checksums of all that is written are always kept"),
+    value("block-files-concurrency", NO_COPIES),
+    value("compact.blocks-fetch-concurrency", NO_COPIES),
+    value("block-discovery-strategy", "one listing finds all blocks"),
+    value("block-viewer.global.sync-block-interval", "blocks are listed at each turn"),
+    value("block-viewer.global.sync-block-timeout", "blocks are listed at each turn"),
+    value("compact.progress-interval", "what is to be done is counted at each turn"),
+    switch("compact.enable-vertical-compaction", "overlapping blocks are always merged"),
+    value("compact.block-max-index-size", "blocks have label columns, not index files"),
+    switch("compact.skip-block-with-out-of-order-chunks", "a damaged block is set aside by itself"),
+    switch("debug.halt-on-error", "nothing halts"),
+    switch("debug.accept-malformed-index", "blocks have label columns, not index files"),
+    value("debug.max-compaction-level", "use --compact.range"),
+    switch("web.disable", "there is no page"),
+    switch("web.disable-cors", "there is no page"),
+    value("web.external-prefix", "there is no page"),
+    value("web.prefix-header", "there is no page"),
+    value("bucket-web-label", "there is no page"),
+    switch("disable-admin-operations", "there are none"),
+];
+
+const NO_COPIES: &str = "blocks are read where they lie";
+
 /// What Thanos repairs, or asks for apart: every check is always made, and nothing is changed.
 const VERIFY: &[Flag] = &[
     Flag { name: "repair", takes_value: false, reason: "" },
@@ -125,6 +155,13 @@ const VERIFY: &[Flag] = &[
     not_built("objstore-backup.config"),
     not_built("objstore-backup.config-file"),
     value("delete-delay", "nothing is repaired"),
+];
+
+const CLEANUP: &[Flag] = &[
+    not_built("selector.relabel-config"),
+    not_built("selector.relabel-config-file"),
+    value("consistency-delay", "what is unfinished is left alone for two days"),
+    value("block-sync-concurrency", "blocks are listed at once"),
 ];
 
 const LS: &[Flag] =
@@ -136,11 +173,13 @@ const UPLOAD_BLOCKS: &[Flag] =
 /// The table: which subcommands have which flags.
 const TABLE: &[(&[&str], &[Flag])] = &[
     (&["query", "sidecar", "store"], SERVERS),
+    (&["compact"], COMPACT),
     (&["sidecar"], SIDECAR),
     (&["store"], STORE),
     (&["query"], QUERY),
     (&["tools bucket verify"], VERIFY),
     (&["tools bucket ls"], LS),
+    (&["tools bucket cleanup", "tools bucket retention"], CLEANUP),
     (&["tools bucket upload-blocks"], UPLOAD_BLOCKS),
 ];
 

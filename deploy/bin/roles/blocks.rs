@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::block::BlockMeta;
 use engine::bucket::{Bucket, BucketMetrics};
 use engine::catalog::{Candidate, Catalog, CatalogMetrics, CatalogSettings, choose};
 use engine::model::TimeRange;
 use engine::scan::BlockCache;
 use engine::source::{
-    BlockMetadata, BucketSource, Child, Children, FanoutSource, MetadataSource, SeriesSource,
+    BlockMetadata, BucketSource, Child, Children, DownsampledSource, FanoutSource, MetadataSource,
+    SeriesSource,
 };
 use flight::http::Readiness;
 use ingest::native::{NativeCatalog, NativeSource};
@@ -27,7 +29,8 @@ pub(crate) struct Blocks {
     readiness: Readiness,
 }
 
-/// The blocks of a bucket as sources: those of Stoa, and each native one that is read in place.
+/// The blocks of a bucket as sources: the raw ones of Stoa, each of its downsampled ones, and each native one
+/// that is read in place.
 #[derive(Debug)]
 struct BlockSources {
     catalog: Arc<Catalog>,
@@ -36,24 +39,29 @@ struct BlockSources {
 }
 
 impl BlockSources {
-    /// Stoa's blocks and those of `native` that answer for `range`.
+    /// The blocks that answer for `range`: Stoa's raw ones as one source, and each of the others.
     fn chosen(
         &self,
         mut native: Vec<Arc<NativeSource>>,
         range: TimeRange,
         max_resolution: i64,
-    ) -> (BucketSource, Vec<Arc<NativeSource>>) {
+    ) -> (BucketSource, Vec<DownsampledSource>, Vec<Arc<NativeSource>>) {
         native.retain(|block| {
             let meta = block.meta();
             meta.resolution_ms() <= max_resolution && meta.range().overlaps(&range)
         });
-        if native.iter().all(|block| block.meta().resolution_ms() == 0) {
-            return (self.stoa.clone(), native);
-        }
         let snapshot = self.catalog.snapshot();
+        let resolution = |meta: &BlockMeta| meta.thanos.downsample.resolution;
+        let is_downsampled = |meta: &Arc<BlockMeta>| {
+            (1..=max_resolution).contains(&resolution(meta)) && meta.range().overlaps(&range)
+        };
+        let all_raw = native.iter().all(|block| block.meta().resolution_ms() == 0);
+        if all_raw && !snapshot.blocks.iter().any(is_downsampled) {
+            return (self.stoa.clone(), Vec::new(), native);
+        }
         let of_stoa = snapshot.blocks.iter().map(|meta| Candidate {
             labels: &meta.thanos.labels,
-            resolution: meta.thanos.downsample.resolution,
+            resolution: resolution(meta),
             range: meta.range(),
         });
         let of_native = native.iter().map(|block| Candidate {
@@ -64,29 +72,39 @@ impl BlockSources {
         let candidates: Vec<Candidate<'_>> = of_stoa.chain(of_native).collect();
         let chosen = choose(&candidates, range, max_resolution);
         let (of_stoa, of_native) = chosen.split_at(snapshot.blocks.len());
-        let ids = snapshot.blocks.iter().map(|meta| meta.ulid).zip(of_stoa);
-        let left_out = ids.filter(|(_, chosen)| !**chosen).map(|(id, _)| id).collect();
-        let native = native.into_iter().zip(of_native).filter(|(_, chosen)| **chosen);
-        (self.stoa.without(left_out), native.map(|(block, _)| block).collect())
+        let stoa = || snapshot.blocks.iter().zip(of_stoa);
+        let left_out = stoa().filter(|(_, chosen)| !**chosen).map(|(meta, _)| meta.ulid).collect();
+        let downsampled = stoa().filter(|(meta, chosen)| **chosen && resolution(meta) > 0);
+        let downsampled =
+            downsampled.map(|(meta, _)| DownsampledSource::new(&self.stoa, Arc::clone(meta)));
+        let native = native.iter().zip(of_native).filter(|(_, chosen)| **chosen);
+        let native = native.map(|(block, _)| Arc::clone(block)).collect();
+        (self.stoa.without(left_out), downsampled.collect(), native)
     }
 }
 
 impl Children for BlockSources {
     fn children(&self, range: TimeRange, max_resolution: i64) -> Vec<Child> {
-        let (stoa, native) = self.chosen(self.native.sources(), range, max_resolution);
+        let (stoa, downsampled, native) = self.chosen(self.native.sources(), range, max_resolution);
         let stoa = Child {
             name: "bucket".to_owned(),
             source: Arc::new(stoa),
             deduplicates: true,
             remote: false,
         };
+        let downsampled = downsampled.into_iter().map(|source| Child {
+            name: format!("block {}", source.meta().ulid),
+            source: Arc::new(source),
+            deduplicates: false,
+            remote: false,
+        });
         let native = native.into_iter().map(|source| Child {
             name: format!("block {}", source.meta().ulid),
             source,
             deduplicates: false,
             remote: false,
         });
-        std::iter::once(stoa).chain(native).collect()
+        std::iter::once(stoa).chain(downsampled).chain(native).collect()
     }
 
     fn missing(&self) -> Vec<String> {

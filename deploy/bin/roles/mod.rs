@@ -1,6 +1,7 @@
 //! The roles: what a process of each kind is put together from.
 
 mod blocks;
+pub(crate) mod compact;
 pub(crate) mod demo;
 pub(crate) mod memory;
 pub(crate) mod query;
@@ -23,11 +24,11 @@ pub(crate) fn run(role: Role, flags: Vec<(String, String)>) -> anyhow::Result<Ex
     match role {
         Role::Query(args) => block_on(query::run(*args, flags)),
         Role::Store(args) => block_on(store::run(*args)),
+        Role::Compact(args) => block_on(compact::run(*args)),
         Role::Demo(args) => block_on(demo::run(*args)),
         Role::Tools(args) => block_on(tools::run(*args)),
         Role::Sidecar(args) => block_on(sidecar::run(*args)),
         Role::QueryFrontend(_) => not_built("query-frontend"),
-        Role::Compact(_) => not_built("compact"),
         Role::Rule(_) => not_built("rule"),
         Role::Receive(_) => not_built("receive"),
         Role::Sql(_) => not_built("sql"),

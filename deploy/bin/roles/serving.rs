@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::server::ServerArgs;
+use crate::cli::server::{HttpArgs, ServerArgs};
 
 /// What a role serves.
 #[derive(Debug)]
@@ -50,7 +50,7 @@ enum Grpc {
 impl Listeners {
     /// Binds both addresses.
     pub(crate) async fn bind(args: &ServerArgs) -> anyhow::Result<Self> {
-        let http = bind("http", &args.http_address).await?;
+        let http = bind("http", &args.http.address).await?;
         let grpc = Grpc::Bound(bind("grpc", &args.grpc_address).await?);
         Ok(Self { http, grpc })
     }
@@ -60,7 +60,7 @@ impl Listeners {
         args: &ServerArgs,
         started: CancellationToken,
     ) -> anyhow::Result<Self> {
-        let http = bind("http", &args.http_address).await?;
+        let http = bind("http", &args.http.address).await?;
         Ok(Self { http, grpc: Grpc::When(started) })
     }
 
@@ -97,7 +97,7 @@ impl Listeners {
             end.cancel();
             served
         };
-        let http = server::serve(self.http, app, end.clone(), args.http_grace_period);
+        let http = server::serve(self.http, app, end.clone(), args.http.grace_period);
         let ((), (), grpc) = tokio::join!(stopping, http, grpc);
         grpc
     }
@@ -127,6 +127,13 @@ fn announce(protocol: &str, socket: &TcpListener) -> anyhow::Result<()> {
     let address = socket.local_addr()?;
     tracing::info!(protocol, %address, "listening for requests");
     Ok(())
+}
+
+/// The socket of a role that speaks HTTP alone.
+pub(crate) async fn bind_http(args: &HttpArgs) -> anyhow::Result<TcpListener> {
+    let http = bind("http", &args.address).await?;
+    announce("http", &http)?;
+    Ok(http)
 }
 
 /// StoreAPI, run batches and Info over `source`.

@@ -56,6 +56,13 @@ pub struct Holder {
     pub ttl_ms: i64,
 }
 
+impl Holder {
+    /// A process of its own.
+    pub fn new(ttl_ms: i64) -> Self {
+        Self { name: ulid::Ulid::generate().to_string(), ttl_ms }
+    }
+}
+
 /// The right to work on a group, until somebody else takes over.
 #[derive(Debug)]
 pub struct Lease {

@@ -2,10 +2,14 @@
 //!
 //! Results go to standard output, everything else to standard error.
 
+mod cleanup;
+mod downsample;
 mod inspect;
 mod labels;
 mod ls;
+mod mark;
 mod progress;
+mod retention;
 mod spelling;
 mod table;
 mod upload_blocks;
@@ -13,12 +17,13 @@ mod verify;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use engine::bucket::Bucket;
 use engine::catalog::{Catalog, CatalogSettings, Survey};
+use engine::compact::work::Turn;
 
 use crate::cli::objstore::ObjstoreArgs;
 
@@ -55,6 +60,14 @@ enum BucketTool {
     Verify(verify::VerifyArgs),
     /// Converts blocks of a Prometheus and uploads them.
     UploadBlocks(upload_blocks::UploadBlocksArgs),
+    /// Marks blocks: to be deleted, not to be compacted, not to be downsampled.
+    Mark(mark::MarkArgs),
+    /// Removes marked blocks and what uploads left unfinished.
+    Cleanup(cleanup::CleanupArgs),
+    /// Marks the blocks that are past their retention.
+    Retention(retention::ToolRetentionArgs),
+    /// Downsamples the blocks that are old enough.
+    Downsample(downsample::DownsampleArgs),
 }
 
 /// Runs a tool to its end.
@@ -66,7 +79,27 @@ pub(crate) async fn run(args: ToolsArgs) -> anyhow::Result<ExitCode> {
         BucketTool::Inspect(args) => inspect::run(args, &bucket).await,
         BucketTool::Verify(args) => verify::run(args, &bucket).await,
         BucketTool::UploadBlocks(args) => upload_blocks::run(args, &bucket).await,
+        BucketTool::Mark(args) => mark::run(args, &bucket).await,
+        BucketTool::Cleanup(args) => cleanup::run(args, &bucket).await,
+        BucketTool::Retention(args) => retention::run(args, &bucket).await,
+        BucketTool::Downsample(args) => downsample::run(args, &bucket).await,
     }
+}
+
+/// What a tool did, and whether all of it succeeded.
+fn ended(turn: &Turn) -> anyhow::Result<ExitCode> {
+    let Turn { downsampled, marked, removed, failed, .. } = *turn;
+    tracing::info!(downsampled, marked, removed, failed, "done");
+    if failed > 0 {
+        bail!("{failed} pieces of work failed");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// What is in the bucket; an error if that takes longer than `timeout` (`--timeout`).

@@ -76,6 +76,8 @@ impl Default for DownsampleAges {
 pub struct PlanSettings {
     /// How long a block that the compactor did not make is left alone, in ms (`--consistency-delay`).
     pub consistency_delay_ms: i64,
+    /// Whether blocks are merged.
+    pub compact: bool,
     /// The length of a window of raw blocks, in ms.
     pub raw_range_ms: i64,
     /// Labels that tell replicas apart: blocks that differ in them are merged
@@ -91,6 +93,7 @@ impl Default for PlanSettings {
     fn default() -> Self {
         Self {
             consistency_delay_ms: 30 * 60_000,
+            compact: true,
             raw_range_ms: DAY_MS,
             replica_labels: Vec::new(),
             downsample: Some(DownsampleAges::default()),
@@ -169,7 +172,10 @@ pub fn plan(blocks: &[PlanBlock], now: i64, settings: &PlanSettings) -> Plan {
         Some(ages) => downsampling::plan(&groups, now, ages),
         None => Vec::new(),
     };
-    let compactions = compaction::plan(&groups, &downsamplings, now, settings);
+    let compactions = match settings.compact {
+        true => compaction::plan(&groups, &downsamplings, now, settings),
+        false => Vec::new(),
+    };
     Plan { compactions, downsamplings, covered }
 }
 

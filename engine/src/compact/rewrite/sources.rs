@@ -37,9 +37,9 @@ impl Sources {
         metas: &[Arc<BlockMeta>],
         dedup: Option<DedupFunc>,
     ) -> Result<Self> {
-        let opened: Vec<Arc<OpenBlock>> = stream::iter(metas)
+        let opened: Vec<Arc<OpenBlock>> = stream::iter(metas.to_vec())
             .map(|meta| async move {
-                let open = cache.get(meta).await;
+                let open = cache.get(&meta).await;
                 if let Err(error) = &open
                     && error.kind() == ErrorKind::Corrupt
                 {

@@ -81,6 +81,24 @@ pub struct Turn {
     pub more: bool,
 }
 
+impl CompactSettings {
+    /// Settings that do nothing by themselves: to be changed to what is wanted. Files go to `dir`.
+    pub fn idle(dir: PathBuf) -> Self {
+        Self {
+            plan: PlanSettings { compact: false, downsample: None, ..PlanSettings::default() },
+            dedup: DedupFunc::default(),
+            retention: RetentionPolicy::default(),
+            delete_delay_ms: i64::MAX,
+            selector: BlockSelector::default(),
+            compactions: 1,
+            downsamplings: 1,
+            memory: 256 << 20,
+            dir,
+            holder: Holder::new(5 * 60_000),
+        }
+    }
+}
+
 /// Looks after a bucket.
 #[derive(Debug)]
 pub struct Compactor {
@@ -123,8 +141,7 @@ impl Compactor {
         self.metrics.planned(&planned);
         self.replace(&planned, now, &mut turn).await;
         self.work(planned, now, &mut turn).await;
-        let survey = self.survey().await?;
-        self.retire(&survey, now(), &mut turn).await;
+        self.retire(now(), &mut turn).await?;
         self.list_files().await;
         Ok(turn)
     }
@@ -222,10 +239,13 @@ impl Compactor {
         }
     }
 
-    /// Marks what is old enough and may go.
-    async fn retire(&self, survey: &Survey, now: i64, turn: &mut Turn) {
+    /// Only the marking of what is old enough and may go (`tools bucket retention`).
+    ///
+    /// # Errors
+    /// If the bucket cannot be listed.
+    pub async fn retire(&self, now: i64, turn: &mut Turn) -> Result<()> {
         let downsampling = self.settings.plan.downsample.is_some();
-        let blocks = plan_blocks(survey);
+        let blocks = plan_blocks(&self.survey().await?);
         let retired = retention::decide(&blocks, now, &self.settings.retention, downsampling);
         for aged in &retired.stay {
             tracing::warn!(block = %aged.block, why = aged.why, "block past its retention stays");
@@ -240,6 +260,7 @@ impl Compactor {
                 }
             }
         }
+        Ok(())
     }
 
     /// Marks a block for deletion; whether it was not marked before.
