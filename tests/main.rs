@@ -8,6 +8,7 @@
 mod block;
 mod bucket;
 mod cli;
+mod compact;
 mod dedup;
 mod downsampled;
 mod fanout;

@@ -1,0 +1,6 @@
+//! The compactor over a bucket that fails: whatever happens, no sample is lost, altered or doubled.
+
+mod kills;
+mod store;
+mod weeks;
+mod world;
