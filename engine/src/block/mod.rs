@@ -35,7 +35,7 @@ pub use meta::{BlockId, BlockMeta};
 pub use metadata::MetricMetadata;
 pub use reader::{Block, FileReader, Run, SeriesIndex};
 pub use verify::{VerifyReport, verify};
-pub use writer::{BlockSettings, BlockWriter};
+pub use writer::{BlockSettings, BlockWriter, COMPACTOR};
 
 use crate::Error;
 

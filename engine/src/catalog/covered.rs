@@ -2,10 +2,11 @@
 //! bucket for a while, and only one of them is read (Thanos `block.DefaultDeduplicateFilter`).
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::block::meta::{BlockId, BlockMeta};
+use crate::compact::group::DEDUPED;
 
 /// The sources of a block; a block that names none is its own source.
 pub(crate) fn sources(meta: &BlockMeta) -> HashSet<BlockId> {
@@ -15,8 +16,16 @@ pub(crate) fn sources(meta: &BlockMeta) -> HashSet<BlockId> {
     }
 }
 
+/// Whether a block with the external labels `labels` may be made of one with the labels `source`: it has none
+/// that the source lacks, since replicas that are made one lose the labels that told them apart, or it has
+/// the one label of a group that has no other ([`GroupKey`](crate::compact::group::GroupKey)).
+pub fn may_be_of(labels: &BTreeMap<String, String>, source: &BTreeMap<String, String>) -> bool {
+    let deduped = labels.len() == 1 && labels.get(DEDUPED.0).is_some_and(|v| v == DEDUPED.1);
+    deduped || labels.iter().all(|(name, value)| source.get(name) == Some(value))
+}
+
 /// For each of `blocks` the one that covers it, if there is one: of the same resolution, with all its
-/// sources, and with no external label that it lacks (a block made of replicas has no replica labels).
+/// sources and times, and external labels that its own may have become ([`may_be_of`]).
 /// Of blocks with equal sources and labels the one with the smallest id covers the others. Who covers
 /// is not covered itself. Blocks of other sources stay, however their data overlap.
 pub(crate) fn covered(blocks: &[Arc<BlockMeta>]) -> Vec<Option<usize>> {
@@ -33,9 +42,11 @@ pub(crate) fn covered(blocks: &[Arc<BlockMeta>]) -> Vec<Option<usize>> {
         let meta = &blocks[at];
         let resolution = meta.thanos.downsample.resolution;
         let covers = |&other: &usize| {
-            let labels = &blocks[other].thanos.labels;
-            let has = |(name, value)| meta.thanos.labels.get(name) == Some(value);
-            labels.iter().all(has) && own[at].is_subset(&own[other])
+            let other_meta = &blocks[other];
+            may_be_of(&other_meta.thanos.labels, &meta.thanos.labels)
+                && own[at].is_subset(&own[other])
+                && other_meta.min_time <= meta.min_time
+                && meta.max_time <= other_meta.max_time
         };
         // A block that covers this one has each of its sources, so also any one of them.
         let any = own[at].iter().next();

@@ -39,6 +39,7 @@ use crate::bucket::{BLOCKS_PREFIX, Bucket};
 use crate::model::{Bounds, TimeRange};
 use crate::{Error, ErrorKind, Result};
 
+pub use covered::may_be_of;
 pub use marks::Marks;
 pub use metrics::CatalogMetrics;
 pub use resolution::{Candidate, choose};

@@ -4,7 +4,7 @@ use crate::Result;
 use crate::block::BlockId;
 use crate::block::mark::DeletionMark;
 use crate::bucket::{Bucket, delete_block};
-use crate::catalog::covered::sources;
+use crate::catalog::covered::{may_be_of, sources};
 use crate::catalog::{Survey, Surveyed};
 
 /// How old what an upload left unfinished is before it is removed, in ms
@@ -82,7 +82,7 @@ fn is_replaced(survey: &Survey, block: &Surveyed, by: BlockId) -> bool {
     let has_all = |other: &Surveyed| {
         let (thanos, of_block) = (&other.meta.thanos, &block.meta.thanos);
         thanos.downsample == of_block.downsample
-            && thanos.labels.iter().all(|(n, v)| of_block.labels.get(n) == Some(v))
+            && may_be_of(&thanos.labels, &of_block.labels)
             && own.is_subset(&sources(&other.meta))
     };
     let others = survey.blocks.iter().filter(|b| b.meta.ulid != block.meta.ulid && !b.is_marked());

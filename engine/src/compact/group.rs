@@ -10,7 +10,7 @@ use crate::block::BlockMeta;
 
 /// The label that a group has where all its labels are replica labels: a block must have one
 /// (`pkg/block/fetcher.go`, `ReplicaLabelRemover`).
-const DEDUPED: (&str, &str) = ("replica", "deduped");
+pub(crate) const DEDUPED: (&str, &str) = ("replica", "deduped");
 
 /// Blocks that are compacted together.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

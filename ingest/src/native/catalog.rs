@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use engine::block::BlockId;
 use engine::block::mark::{self, DeletionMark};
 use engine::bucket::Bucket;
-use engine::catalog::{CatalogSettings, SetAside, Snapshot};
+use engine::catalog::{CatalogSettings, SetAside, Snapshot, may_be_of};
 use engine::{Error, ErrorKind, Result};
 use futures::{StreamExt, TryStreamExt};
 
@@ -189,10 +189,7 @@ fn select(
     blocks.sort_by_cached_key(|meta| (std::cmp::Reverse(sources(meta).len()), meta.ulid));
     blocks.retain(|meta| {
         let own = sources(meta);
-        // Who was made of replicas lacks their labels.
-        let holds = |labels: &BTreeMap<String, String>| {
-            labels.iter().all(|(name, value)| meta.labels().get(name) == Some(value))
-        };
+        let holds = |labels: &BTreeMap<String, String>| may_be_of(labels, meta.labels());
         let is_held = |&source: &BlockId| {
             held.get(&(meta.resolution_ms(), source)).is_some_and(|all| all.iter().any(holds))
         };

@@ -31,6 +31,9 @@ use super::{BlockId, BlockMeta, failed};
 use crate::model::{Histogram, LabelTable, Labels, STALE_NAN_BITS, WindowSlices};
 use crate::{Error, ErrorKind, Result};
 
+/// The [`BlockSettings::source`] of blocks that the compactor makes.
+pub const COMPACTOR: &str = "compactor";
+
 /// What a block is, before any sample is seen.
 #[derive(Debug, Clone)]
 pub struct BlockSettings {
@@ -146,7 +149,8 @@ impl BlockWriter {
         account.see(ts, stale);
         account.floats += ts.len() as u64;
         if self.floats.file.is_none() {
-            self.floats.file = Some(SamplesFile::create(&self.dir)?);
+            let lasting = self.settings.source == COMPACTOR;
+            self.floats.file = Some(SamplesFile::create(&self.dir, lasting)?);
         }
         match &mut self.floats.file {
             Some(file) => file.append(place, ts, values, start_ts, &self.catalogue),

@@ -8,7 +8,7 @@ use parquet::schema::types::ColumnDescPtr;
 
 use super::file::BlockFile;
 use super::run_columns::{SeriesRun, key_chunks, push_run};
-use super::samples::LEVEL;
+use super::samples::LASTING_LEVEL;
 use super::series::Catalogue;
 use crate::Result;
 use crate::block::encode::{Chunk, Times, Values, Zstd};
@@ -53,7 +53,7 @@ impl WindowsFile {
         let file = BlockFile::create(dir, SAMPLES_FILE, schema, WriterProperties::builder())?;
         let columns = file.columns();
         let group = Group::new(&columns);
-        Ok(Self { file, columns, zstd: Zstd::new(LEVEL)?, group, place: (0, 0) })
+        Ok(Self { file, columns, zstd: Zstd::new(LASTING_LEVEL)?, group, place: (0, 0) })
     }
 
     /// Appends windows of one series in one time bucket.

@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use self::windows::DAY_MS;
 use super::group::GroupKey;
-use crate::block::{BlockId, BlockMeta};
+use crate::block::{BlockId, BlockMeta, COMPACTOR};
 use crate::catalog::covered::covered;
 use crate::model::TimeRange;
 
@@ -214,7 +214,7 @@ fn groups<'a>(
 fn is_visible(block: &PlanBlock, now: i64, delay_ms: i64) -> bool {
     let own = matches!(
         block.meta.thanos.source.as_str(),
-        "compactor" | "compactor.repair" | "bucket.repair"
+        COMPACTOR | "compactor.repair" | "bucket.repair"
     );
     own || now.saturating_sub(block.uploaded) >= delay_ms
 }

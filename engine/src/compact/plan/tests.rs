@@ -273,6 +273,16 @@ fn what_is_merged_covers_its_sources() {
         plan.covered.iter().map(|c| (name(c.block.ulid), name(c.by.ulid))).collect();
     let by_day = |block: &str| (block.to_owned(), "day".to_owned());
     assert_eq!(covered, [by_day("a1"), by_day("b1")]);
+    let deduped = ["a . 0-2", "day . 0-2 <a,b own"];
+    let mut blocks: Vec<PlanBlock> = deduped.iter().map(|text| block(text)).collect();
+    let day = Arc::get_mut(&mut blocks[1].meta).unwrap();
+    day.thanos.labels = BTreeMap::from([("replica".into(), "deduped".into())]);
+    assert_eq!(
+        super::plan(&blocks, START, &settings()).covered.len(),
+        1,
+        "all labels were replicas'"
+    );
+    assert!(planned(&["a - 0-4", "b - 0-2 <a,c"], START, &settings()).covered.is_empty(), "times");
     // A block with a label that the other lacks covers nothing of it.
     assert!(planned(&["a - 0-2", "b x 0-2 <a,c"], START, &settings()).covered.is_empty());
 }

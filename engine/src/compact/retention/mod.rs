@@ -14,7 +14,7 @@ use std::collections::HashSet;
 pub use self::policy::{Retention, RetentionPolicy};
 use super::plan::{FIVE_MINUTES_MS, HOUR_MS, PlanBlock};
 use crate::block::BlockId;
-use crate::catalog::covered::sources;
+use crate::catalog::covered::{may_be_of, sources};
 
 /// A block that is old enough to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +63,11 @@ pub fn decide(
                 block: id,
                 why: format!("no blocks of {} s have all its samples yet", next / 1000),
             }),
+            // Windows do not stand for them.
+            None if needed.is_some() && block.meta.stats.num_histogram_samples > 0 => {
+                let why = "its native histograms are in no downsampled block".to_owned();
+                retired.stay.push(Aged { block: id, why });
+            }
             None => retired.go.push(Aged {
                 block: id,
                 why: format!("block exceeding retention of {} s", retention.at(resolution) / 1000),
@@ -86,9 +91,8 @@ fn has_all(blocks: &[PlanBlock], block: &PlanBlock, resolution: i64) -> bool {
     let mut lacking: HashSet<BlockId> = sources(&block.meta);
     for other in blocks.iter().filter(|other| !other.marked) {
         let thanos = &other.meta.thanos;
-        let labels = &block.meta.thanos.labels;
         if thanos.downsample.resolution == resolution
-            && thanos.labels.iter().all(|(name, value)| labels.get(name) == Some(value))
+            && may_be_of(&thanos.labels, &block.meta.thanos.labels)
         {
             lacking = &lacking - &sources(&other.meta);
         }

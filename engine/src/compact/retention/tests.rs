@@ -55,6 +55,11 @@ fn raw_samples_stay_until_they_are_downsampled() {
     assert_eq!(at(&["a r 0-24", "f - 0-24 <a 1h"]), stays, "too coarse");
     assert_eq!(at(&["a r 0-24 marked"]).0, [""; 0]);
     assert_eq!(at(&["a r 0-24 whole"]), goes);
+    let mut histograms = [block("a - 0-24"), block("f - 0-24 <a 5m")];
+    let meta = std::sync::Arc::get_mut(&mut histograms[0].meta).unwrap();
+    meta.stats.num_histogram_samples = 1;
+    let retired = decide(&histograms, START + 1_000 * HOUR_MS, &policy, true);
+    assert_eq!((retired.go.len(), retired.stay.len()), (0, 1), "histograms have no windows");
     assert_eq!(decided(&["a r 0-24"], 1_000, &policy, false), goes);
 }
 

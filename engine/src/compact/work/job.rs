@@ -10,7 +10,7 @@ use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 
 use super::Compactor;
 use crate::block::meta::{Compaction, Parent};
-use crate::block::{self, BlockId, BlockMeta, BlockSettings};
+use crate::block::{self, BlockId, BlockMeta, BlockSettings, COMPACTOR};
 use crate::bucket::commit;
 use crate::catalog::covered::sources;
 use crate::catalog::{Catalog, CatalogSettings};
@@ -183,7 +183,7 @@ impl Compactor {
         let mut settings = BlockSettings {
             ulid: BlockId::default(),
             external_labels: Labels::new(labels)?,
-            source: "compactor".to_owned(),
+            source: COMPACTOR.to_owned(),
             resolution_ms: job.group.resolution,
             min_time: job.range.start,
             max_time: job.range.end,

@@ -18,6 +18,8 @@ mod job;
 mod metrics;
 mod pauses;
 mod replace;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -137,7 +139,12 @@ impl Compactor {
         self.clean(now(), &mut turn).await?;
         let survey = self.survey().await?;
         let blocks = plan_blocks(&survey);
-        let planned = plan(&blocks, now(), &self.settings.plan);
+        let mut planned = plan(&blocks, now(), &self.settings.plan);
+        // What would be too old at once is not made.
+        planned.downsamplings.retain(|job| {
+            let kept = self.settings.retention.of(&job.group.labels).at(job.group.resolution);
+            kept == 0 || job.range.end.saturating_add(kept) >= now()
+        });
         self.metrics.planned(&planned);
         self.replace(&planned, now, &mut turn).await;
         self.work(planned, now, &mut turn).await;
