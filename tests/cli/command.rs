@@ -85,10 +85,14 @@ impl Place {
         fs::write(path, meta.to_string()).expect("meta.json is written");
     }
 
+    /// Where the bucket is, as YAML.
+    pub(super) fn objstore(&self) -> String {
+        format!("type: FILESYSTEM\nconfig: {{directory: '{}'}}", self.bucket().display())
+    }
+
     /// Calls a tool on the bucket.
     pub(super) fn tool(&self, args: &[&str]) -> Said {
-        let bucket = self.bucket();
-        let config = format!("type: FILESYSTEM\nconfig: {{directory: '{}'}}", bucket.display());
+        let config = self.objstore();
         let mut all = vec!["tools", "bucket"];
         all.extend(args);
         all.extend(["--objstore.config", &config]);

@@ -66,7 +66,7 @@ fn what_is_not_built_is_refused_by_name() {
         let name = flag.split('=').next().expect("a name");
         refused(&["query", flag], &[name, "not built yet"]);
     }
-    for role in ["query-frontend", "compact", "rule", "receive", "sql"] {
+    for role in ["query-frontend", "rule", "receive", "sql"] {
         stoa(&[role, "--anything", "x"]).badly(&[&format!("stoa {role}: not built yet")]);
     }
 }

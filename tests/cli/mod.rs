@@ -2,6 +2,7 @@
 
 mod bad_buckets;
 mod command;
+mod compacting;
 mod demo;
 mod flags;
 mod help;

@@ -3,4 +3,4 @@
 mod kills;
 mod store;
 mod weeks;
-mod world;
+pub(crate) mod world;

@@ -297,7 +297,8 @@ pub(crate) fn hasty(dir: &Path) -> CompactSettings {
     }
 }
 
-fn everything(aggregates: Aggregates) -> Select {
+/// All samples, or what stands for them.
+pub(crate) fn everything(aggregates: Aggregates) -> Select {
     Select {
         matchers: Vec::new(),
         range: TimeRange::ALL,
@@ -316,7 +317,8 @@ fn options() -> SelectOptions {
     }
 }
 
-async fn read(resolved: &Resolved) -> BTreeMap<Labels, Samples> {
+/// The samples of each series, in the order in which they come.
+pub(crate) async fn read(resolved: &Resolved) -> BTreeMap<Labels, Samples> {
     let mut all: BTreeMap<Labels, Samples> = BTreeMap::new();
     for partition in 0..resolved.runs.properties().partitioning.partition_count() {
         let context = Arc::new(TaskContext::default());

@@ -5,3 +5,4 @@
 mod answers;
 mod place;
 mod questions;
+mod windows;

@@ -32,7 +32,7 @@ pub(super) fn three_days() -> Blocks {
 /// The series of one replica and day, each minute with jitter: counters with resets, gauges, one that
 /// never changes, one with a hole that a stale marker begins, and one that ends on the second day. Both
 /// replicas miss some scrapes, and one is down for some hours.
-fn replica(number: u64, day: i64) -> Vec<Written> {
+pub(super) fn replica(number: u64, day: i64) -> Vec<Written> {
     const SETS: [&str; 6] = [
         "__name__=up,job=node,instance=i1",
         "__name__=requests_total,job=api,instance=i1",

@@ -195,11 +195,11 @@ async fn blocks_marked_long_ago_are_left_out() {
     let place = Place::new();
     let [old, new, odd] = ["node", "long", "encodings"].map(|kind| place.add(kind, "a"));
     let now = std::time::UNIX_EPOCH.elapsed().expect("a clock after 1970").as_secs();
-    for (block, mark) in [
-        (old, format!("{{\"deletion_time\": {}}}", now - 25 * 3600)),
-        (new, format!("{{\"deletion_time\": {}}}", now - 23 * 3600)),
-        (odd, "no mark".to_owned()),
-    ] {
+    let mark = |block: BlockId, hours: u64| {
+        let time = now - hours * 3600;
+        format!("{{\"id\": \"{block}\", \"version\": 1, \"deletion_time\": {time}}}")
+    };
+    for (block, mark) in [(old, mark(old, 25)), (new, mark(new, 23)), (odd, "no mark".to_owned())] {
         let folder = place.folder.path().join(block.to_string());
         fs::write(folder.join("deletion-mark.json"), mark).expect("a file");
     }

@@ -71,11 +71,12 @@ impl Blocks {
         Self { folder: scratch(), bucket: scratch() }
     }
 
-    /// Adds a block with external labels, native and as Stoa's.
-    pub(super) async fn add(&self, external: &[(&str, &str)], series: &[Written]) {
+    /// Adds a block with external labels, native and as Stoa's; returns the native one's id.
+    pub(crate) async fn add(&self, external: &[(&str, &str)], series: &[Written]) -> String {
         let id = self.add_native(external, series);
         let labels = Labels::new(external.iter().copied()).expect("labels");
-        self.convert(&self.native().join(id), labels).await;
+        self.convert(&self.native().join(&id), labels).await;
+        id
     }
 
     /// Adds a native block alone, and returns its id. NaN are stale markers.
@@ -160,7 +161,7 @@ impl Blocks {
     }
 
     /// The bucket of Stoa's blocks, as YAML.
-    pub(super) fn objstore(&self) -> String {
+    pub(crate) fn objstore(&self) -> String {
         folder(self.bucket.path())
     }
 

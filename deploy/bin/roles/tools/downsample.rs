@@ -25,7 +25,11 @@ pub(super) async fn run(args: DownsampleArgs, bucket: &Bucket) -> anyhow::Result
     let idle = CompactSettings::idle(args.data_dir.join("downsample"));
     let settings = CompactSettings {
         downsamplings: args.downsamplings.max(1),
-        plan: PlanSettings { downsample: Some(DownsampleAges::default()), ..idle.plan },
+        plan: PlanSettings {
+            downsample: Some(DownsampleAges::default()),
+            consistency_delay_ms: 0,
+            ..idle.plan
+        },
         ..idle
     };
     let compactor = Compactor::new(bucket.clone(), settings, CompactMetrics::default());
