@@ -219,6 +219,7 @@ impl Compactor {
         let downsamplings = due(planned.downsamplings, self.settings.downsamplings);
         let jobs: Vec<Job> = compactions.into_iter().chain(downsamplings).collect();
         let most = self.settings.compactions.max(1) + self.settings.downsamplings.max(1);
+        let before = turn.compacted + turn.downsampled;
         let mut done = futures::stream::iter(jobs)
             .map(|job| async move {
                 let result = self.job(&job, now).await;
@@ -244,6 +245,8 @@ impl Compactor {
                 }
             }
         }
+        // What another process does, or what failed, is not done sooner by looking again at once.
+        turn.more &= turn.compacted + turn.downsampled > before;
     }
 
     /// Only the marking of what is old enough and may go (`tools bucket retention`).

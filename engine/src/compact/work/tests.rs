@@ -121,6 +121,10 @@ async fn a_group_is_worked_on_by_one_process() {
     let compactor = compactor(&fixture, dir.path(), Retention::default());
     let turn = compactor.turn(&move || now).await.unwrap();
     assert_eq!((turn.compacted, turn.marked, turn.failed), (0, 0, 0));
+    assert!(turn.downsampled == 1 && turn.more, "five minutes are a group of their own");
+    let turn = compactor.turn(&move || now).await.unwrap();
+    assert!(turn.downsampled == 1 && turn.more, "and so are hours");
+    assert!(!compactor.turn(&move || now).await.unwrap().more, "it does not ask again at once");
     let later = now + 6 * 60_000;
     assert_eq!(compactor.turn(&move || later).await.unwrap().compacted, 1);
 }
