@@ -5,6 +5,7 @@ use std::sync::Arc;
 use datafusion::execution::TaskContext;
 use datafusion::execution::memory_pool::MemoryConsumer;
 use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
+use futures::try_join;
 
 use super::decode::Decoder;
 use super::pages::{Number, PageTable};
@@ -72,36 +73,29 @@ impl Wanted {
         Self { count: true, sum: true, min: true, max: true, counter: true };
 }
 
-/// Reads the windows of `stretches`, one behind the other; columns that are not wanted stay empty.
+/// Reads the windows of `stretches`, one behind the other, all columns at once. Columns that are not wanted
+/// stay empty.
 pub(crate) async fn read_windows(
     plan: &Arc<ScanPlan>,
     stretches: &[Stretch],
     wanted: Wanted,
     context: &TaskContext,
 ) -> Result<Windows> {
-    let mut out = Windows::default();
-    let column = |column| Column::Window(column);
     let read = |column: Column| Reading { plan, stretches, column, context };
-    out.ts = read(Column::Ts).numbers().await?;
-    if wanted.count {
-        out.count = read(column(WindowColumn::Count)).numbers().await?;
-    }
-    if wanted.sum {
-        out.sum = read(column(WindowColumn::Sum)).numbers().await?;
-    }
-    if wanted.min {
-        out.min = read(column(WindowColumn::Min)).numbers().await?;
-    }
-    if wanted.max {
-        out.max = read(column(WindowColumn::Max)).numbers().await?;
-    }
-    if wanted.counter {
-        out.counter = read(column(WindowColumn::Counter)).numbers().await?;
-        out.first = read(column(WindowColumn::First)).numbers().await?;
-        out.first_ts = read(column(WindowColumn::FirstTs)).numbers().await?;
-        out.last = read(column(WindowColumn::Last)).numbers().await?;
-    }
-    Ok(out)
+    let floats = |wanted: bool, column| read(Column::Window(column)).numbers_if::<f64>(wanted);
+    let whole = |wanted: bool, column| read(Column::Window(column)).numbers_if::<i64>(wanted);
+    let (ts, count, sum, min, max, counter, first, first_ts, last) = try_join!(
+        read(Column::Ts).numbers_if(true),
+        whole(wanted.count, WindowColumn::Count),
+        floats(wanted.sum, WindowColumn::Sum),
+        floats(wanted.min, WindowColumn::Min),
+        floats(wanted.max, WindowColumn::Max),
+        floats(wanted.counter, WindowColumn::Counter),
+        floats(wanted.counter, WindowColumn::First),
+        whole(wanted.counter, WindowColumn::FirstTs),
+        floats(wanted.counter, WindowColumn::Last),
+    )?;
+    Ok(Windows { ts, count, sum, min, max, counter, first, first_ts, last })
 }
 
 /// The reading of one column.
@@ -113,7 +107,11 @@ struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    async fn numbers<N: Number>(&self) -> Result<Vec<N>> {
+    /// The numbers, if they are wanted.
+    async fn numbers_if<N: Number>(self, wanted: bool) -> Result<Vec<N>> {
+        if !wanted {
+            return Ok(Vec::new());
+        }
         let metrics = ExecutionPlanMetricsSet::new();
         let pages = Arc::new(Pages::new(Arc::clone(self.plan), self.column, &metrics, 0));
         let mut wave = WavePages::new(Arc::clone(&pages));

@@ -317,7 +317,7 @@ impl Check<'_> {
                         account.histograms += ts.len() as u64;
                     }
                     None if kind.is_windows() => {
-                        digest.windows(key, windows(batch, &keys.ts)?.part(range.clone()));
+                        digest.windows(key, windows(batch, keys.ts)?.part(range.clone()));
                         account.see(ts, 0);
                         account.floats += ts.len() as u64;
                     }

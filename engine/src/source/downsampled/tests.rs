@@ -28,6 +28,11 @@ fn counter() -> Samples {
     every(15_000, 5_000..24 * HOUR, |t| ((t / 15_000) % 1_000) as f64)
 }
 
+/// Of most windows the first sample is not the least, nor the last the greatest; no rule tells of which.
+fn gauge() -> Samples {
+    every(60_000, 0..24 * HOUR, |t| ((t / 60_000).wrapping_mul(0x9e37_79b9) % 1_009 % 13) as f64)
+}
+
 /// Writes a block of five minutes with two series into a bucket.
 async fn bucket() -> (Fixture, Arc<BlockMeta>) {
     let fixture = Fixture::new();
@@ -48,8 +53,7 @@ async fn bucket() -> (Fixture, Arc<BlockMeta>) {
     let mut writer = BlockWriter::create(dir.path(), settings, table).unwrap();
     assert!(writer.floats(0, &[1], &[1.0], None).is_err(), "samples in a block of windows");
     writer.windows(0, windows(&counter()).slices()).unwrap();
-    let gauge = every(60_000, 0..24 * HOUR, |t| (t / 60_000 % 7) as f64);
-    writer.windows(1, windows(&gauge).slices()).unwrap();
+    writer.windows(1, windows(&gauge()).slices()).unwrap();
     let meta = writer.finish().unwrap();
     commit(&fixture.bucket, dir.path(), &meta).await.unwrap();
     fixture.catalog.sync().await.unwrap();
@@ -92,6 +96,19 @@ async fn each_aggregate_is_that_of_its_windows() {
     assert!(raw.roster.is_empty());
     let names = source.label_names(&[], TimeRange::ALL, &options(None), 0).await.unwrap();
     assert_eq!(names.items, ["__name__", "cluster", "pod"]);
+}
+
+#[tokio::test]
+async fn all_columns_of_a_block_come_back() {
+    let (fixture, meta) = bucket().await;
+    let source = DownsampledSource::new(&fixture.source, meta);
+    let select = select(Aggregates::ALL);
+    let (_, chunks, _) = source.chunks(&select, &options(None)).await.unwrap();
+    for (series, samples) in [counter(), gauge()].iter().enumerate() {
+        let (windows, mut expected) = (windows(samples), Vec::new());
+        encode(&windows, 0..windows.len(), Aggregates::ALL, &mut expected);
+        assert_eq!(chunks.part(&[series as u32]).await.unwrap(), [expected]);
+    }
 }
 
 #[test]
