@@ -48,12 +48,14 @@ pub fn growth(before: f64, value: f64) -> f64 {
 pub struct Downsampler {
     resolution: i64,
     open: Option<Open>,
+    /// How many samples the last window had: probably the next one has as many.
+    likely: usize,
 }
 
 impl Downsampler {
     /// Windows of `resolution` ms, which is positive.
     pub fn new(resolution: i64) -> Self {
-        Self { resolution: resolution.max(1), open: None }
+        Self { resolution: resolution.max(1), open: None, likely: 0 }
     }
 
     /// Adds samples of the series in hand, behind those before; `out` gets the windows that they end. NaN
@@ -62,10 +64,8 @@ impl Downsampler {
         let mut from = 0;
         while from < ts.len() {
             let end = window_end(ts[from], self.resolution);
-            let length = match ts.last() {
-                Some(&last) if last <= end => ts.len() - from,
-                _ => ts[from..].partition_point(|&t| t <= end),
-            };
+            let length = until(&ts[from..], end, self.likely);
+            self.likely = length;
             self.window(end, &ts[from..from + length], &values[from..from + length], out);
             from += length;
         }
@@ -114,6 +114,16 @@ impl Downsampler {
         if let Some(open) = self.open.take() {
             open.close(open.end.min(open.last_ts), out);
         }
+    }
+}
+
+/// How many of `ts`, which ascends, are at most `end`; `likely` is looked at first.
+fn until(ts: &[i64], end: i64, likely: usize) -> usize {
+    match ts.split_at_checked(likely) {
+        Some(([.., last], behind)) if *last <= end && behind.first().is_none_or(|&t| t > end) => {
+            likely
+        }
+        _ => ts.partition_point(|&t| t <= end),
     }
 }
 
