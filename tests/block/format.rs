@@ -8,12 +8,15 @@ use std::sync::Arc;
 use arrow::datatypes::{DataType, Field, Schema, TimeUnit};
 use engine::block::schema::{
     HISTOGRAMS_FILE, SAMPLES_FILE, SERIES_FILE, histograms_schema, metadata_schema, samples_schema,
+    windows_schema,
 };
+use engine::bucket::Bucket;
 use parquet::arrow::PARQUET_FIELD_ID_META_KEY;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
 use super::committed::{blocks, bucket};
-use crate::support::{python, repository};
+use crate::downsampled::place::{MINUTE, listed, rewritten};
+use crate::support::{python, repository, scratch};
 
 fn document() -> String {
     let path = repository().join("engine/docs/format.md");
@@ -99,6 +102,8 @@ fn the_tables_are_the_schemas() {
         }
     }
     assert_eq!(table(&document, "metadata-hash.parquet"), rows(&metadata_schema()));
+    let windows = table(&document, "samples.parquet of a downsampled block");
+    assert_eq!(windows, rows(&windows_schema()));
 }
 
 /// The fenced blocks of `language`, and where each ends.
@@ -140,4 +145,25 @@ fn the_examples_print_what_stands_there() {
         engines.push(engine);
     }
     assert_eq!(engines, ["duckdb", "duckdb", "pyarrow", "polars"]);
+}
+
+/// The statement over windows finds in those of the first committed block what the others find in its samples.
+#[tokio::test]
+async fn windows_are_read_as_the_document_says() {
+    let folder = format!("type: FILESYSTEM\nconfig: {{directory: '{}'}}", bucket().display());
+    let committed = Bucket::from_yaml(&folder).expect("a folder is a bucket");
+    let catalog = listed(&committed).await;
+    let snapshot = catalog.snapshot();
+    let block = snapshot.blocks.iter().find(|meta| meta.ulid == blocks()[0].0.ulid);
+    let dir = scratch();
+    let block = block.expect("the first block");
+    rewritten(&committed, &catalog, block, 5 * MINUTE, dir.path()).await;
+    let document = document();
+    let [(_, statement)] = fenced(&document, "sql")[..] else { panic!("one statement") };
+    let code = format!(
+        "import duckdb\nprint(*duckdb.execute(\"\"\"{statement}\"\"\").fetchall(), sep='\\n')"
+    );
+    let texts = fenced(&document, "text");
+    let shared = texts.iter().find(|(_, text)| text.starts_with("('api'")).expect("an answer").1;
+    assert_eq!(run(&code, dir.path()), shared);
 }

@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use super::place::{labels, three_days};
+use super::place::{DAY, SHORT_DAY, labels, three_days, three_short_days};
 use super::questions::{Question, questions};
 use crate::fanout::{ask, endpoints, querier, warnings};
 use crate::storeapi::endpoint::{Endpoint, Kind};
 use crate::storeapi::querier::ask as ask_thanos;
-use crate::support::Server;
+use crate::support::{DATA_START, Server};
 
 /// A series: its labels, then a timestamp (ms) and a value a sample; all NaN are one.
 type Series = (String, Vec<(i64, u64)>);
@@ -124,7 +124,7 @@ fn assert_equal(who: &str, questions: &[Question], expected: &[Answer], got: &[A
 #[tokio::test(flavor = "multi_thread")]
 async fn stoa_makes_of_downsampled_samples_what_thanos_makes() {
     let blocks = three_days();
-    let questions = questions(900);
+    let questions = questions(900, DAY);
     let thanos = blocks.serve(Kind::Thanos, &[]).await;
     let in_place = blocks.serve(Kind::InPlace, &[]).await;
     let expected = by_thanos(&thanos, &questions).await;
@@ -140,6 +140,35 @@ async fn stoa_makes_of_downsampled_samples_what_thanos_makes() {
     ] {
         assert_equal(who, &questions, &expected, &by_stoa(&flags, &questions).await);
     }
+}
+
+/// Windows that Stoa makes of Stoa's raw blocks, through Thanos' querier and its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn stoas_own_windows_answer_as_those_of_thanos() {
+    let blocks = three_short_days().await;
+    let questions = questions(600, SHORT_DAY);
+    let thanos = blocks.serve(Kind::Thanos, &[]).await;
+    let expected = by_thanos(&thanos, &questions).await;
+    let answered = expected.iter().flatten().filter(|series| !series.is_empty()).count();
+    assert!(answered >= 300, "{answered} answers have samples");
+    let store = blocks.serve(Kind::Stoa, &[]).await;
+    let got = by_thanos(&store, &questions).await;
+    assert_equal("Thanos' querier over Stoa's store", &questions, &expected, &got);
+    let over_store = endpoints([store.grpc.to_string().as_str()]);
+    let got = by_stoa(&over_store, &questions).await;
+    assert_equal("Stoa's querier over Stoa's store", &questions, &expected, &got);
+    // Over Stoa's raw blocks penalty sees each replica as one sequence, not as chunks.
+    let windows_alone = |question: &Question| {
+        !question.dedup
+            || (question.max_resolution > 0 && question.end < DATA_START + 2 * SHORT_DAY)
+    };
+    let asked: (Vec<Question>, Vec<Answer>) =
+        questions.into_iter().zip(expected).filter(|(question, _)| windows_alone(question)).unzip();
+    let (questions, expected) = asked;
+    assert!(questions.len() > 300, "{} questions", questions.len());
+    let over_bucket = [format!("--objstore.config={}", blocks.objstore())];
+    let got = by_stoa(&over_bucket, &questions).await;
+    assert_equal("Stoa's querier over the bucket", &questions, &expected, &got);
 }
 
 /// The first series that is not equal, and where.

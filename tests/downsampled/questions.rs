@@ -58,11 +58,12 @@ const RANGES: [(&str, i64); 5] =
 
 const RESOLUTIONS: [i64; 4] = [0, 5 * MINUTE, HOUR, 20 * MINUTE];
 
-pub(super) fn questions(count: u64) -> Vec<Question> {
-    (0..count).map(question).collect()
+/// Questions to three days that are so long.
+pub(super) fn questions(count: u64, day: i64) -> Vec<Question> {
+    (0..count).map(|n| question(n, day)).collect()
 }
 
-fn question(n: u64) -> Question {
+fn question(n: u64, day: i64) -> Question {
     let pick = |salt: u64, of: usize| (random(n * 31 + salt) * of as f64) as usize;
     let counter = pick(1, 3) == 0;
     let text = if counter { COUNTERS[pick(2, 4)] } else { GAUGES[pick(2, GAUGES.len())] };
@@ -70,7 +71,7 @@ fn question(n: u64) -> Question {
     let (range, long) = RANGES[if counter { 1 + pick(3, 4) } else { pick(3, 5) }];
     let max_resolution = RESOLUTIONS[if counter { 1 + pick(4, 3) } else { pick(4, 4) }];
     let earliest = if counter { long + HOUR } else { 0 };
-    let latest = if counter { 44 * HOUR } else { 70 * HOUR };
+    let latest = if counter { 2 * day - 4 * HOUR } else { 3 * day - 2 * HOUR };
     let within = random(n * 31 + 5) * (latest - earliest) as f64;
     let start = DATA_START + earliest + within as i64;
     let steps = [0, MINUTE, 5 * MINUTE, HOUR, 61_007];

@@ -114,6 +114,25 @@ impl Blocks {
         id_of(&output)
     }
 
+    /// What Thanos finds in the downsampled block `id`: of each series, by its labels, the chunks, and of
+    /// each chunk the samples of its aggregates, as `timestamp bits`.
+    pub(crate) fn windows(&self, id: &str) -> BTreeMap<String, serde_json::Value> {
+        let output = Command::new(go_storeapi())
+            .arg("windows")
+            .arg(format!("-dir={}", self.native().display()))
+            .arg(format!("-block={id}"))
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("the Go program runs");
+        assert!(output.status.success(), "the Go program: {}", output.status);
+        let lines = String::from_utf8(output.stdout).expect("UTF-8");
+        let series = lines.lines().map(|line| {
+            let mut line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            (line["labels"].as_str().expect("labels").to_owned(), line["chunks"].take())
+        });
+        series.collect()
+    }
+
     /// Adds a block that the Go program over Prometheus' code writes, native and as Stoa's; each
     /// `replica` (a letter) has its own samples.
     pub(super) async fn add_kind(&self, kind: &str, replica: &str) {
@@ -137,8 +156,12 @@ impl Blocks {
         let options = ConvertOptions::new(labels, "test");
         let block = Arc::new(LocalBlock::new(block));
         let meta = convert(block, out.path(), &options).expect("the block converts");
-        let bucket = Bucket::from_yaml(&self.objstore()).expect("a folder is a bucket");
-        commit(&bucket, out.path(), &meta).await.expect("the block is committed");
+        commit(&self.of_stoa(), out.path(), &meta).await.expect("the block is committed");
+    }
+
+    /// The bucket of Stoa's blocks.
+    pub(crate) fn of_stoa(&self) -> Bucket {
+        Bucket::from_yaml(&self.objstore()).expect("a folder is a bucket")
     }
 
     fn native(&self) -> &Path {

@@ -5,6 +5,7 @@
 //
 //	storeapi write -out DIR -labels a=b,c=d    write a block of series from stdin
 //	storeapi downsample -dir DIR -block ID     downsample a block, beside it
+//	storeapi windows -dir DIR -block ID        print the aggregates of a downsampled block
 //	storeapi store -bucket DIR                 serve the blocks of a folder; prints its address
 //	storeapi query -endpoints ADDR,ADDR        answer queries from stdin
 //	storeapi series -endpoint ADDR             get series, and tell how much came how fast
@@ -24,12 +25,13 @@ var commands = map[string]func(args []string) error{
 	"remote":     remote,
 	"series":     fetch,
 	"store":      serve,
+	"windows":    windows,
 	"write":      write,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: storeapi certs|downsample|query|remote|series|store|write")
+		fmt.Fprintln(os.Stderr, "usage: storeapi certs|downsample|query|remote|series|store|windows|write")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

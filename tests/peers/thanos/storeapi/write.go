@@ -52,6 +52,7 @@ func write(args []string) error {
 		return err
 	}
 	var all []storage.Series
+	count, first, last := 0, int64(math.MaxInt64), int64(math.MinInt64)
 	for decoder := json.NewDecoder(os.Stdin); ; {
 		var s series
 		if err := decoder.Decode(&s); errors.Is(err, io.EOF) {
@@ -68,11 +69,18 @@ func write(args []string) error {
 			if pair[1] != nil {
 				v = *pair[1]
 			}
-			samples = append(samples, sample{int64(*pair[0]), v})
+			t := int64(*pair[0])
+			samples = append(samples, sample{t, v})
+			count, first, last = count+1, min(first, t), max(last, t)
 		}
 		all = append(all, storage.NewListSeries(labels.FromMap(s.Labels), samples))
 	}
-	dir, err := tsdb.CreateBlock(all, *out, 0, promslog.NewNopLogger())
+	// Samples are committed 10,000 at a time, and those half a range before committed ones are refused.
+	chunkRange := int64(0)
+	if count > 10_000 {
+		chunkRange = 2*(last-first) + 2
+	}
+	dir, err := tsdb.CreateBlock(all, *out, chunkRange, promslog.NewNopLogger())
 	if err != nil {
 		return err
 	}
